@@ -1,0 +1,3 @@
+module aksid
+
+go 1.26

@@ -1,0 +1,44 @@
+package azure
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Error is an answer of ARM, a resource provider or a data plane: the status and the envelope
+// {"error":{"code","message","target","details"}} (ARM common API contract).
+type Error struct {
+	Status  int // HTTP status code
+	Code    string
+	Message string
+	Target  string
+	Details []*Error
+	Header  http.Header // further headers, as WWW-Authenticate
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("(%s) %s", e.Code, e.Message) }
+
+type wireError struct {
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+	Target  string      `json:"target,omitempty"`
+	Details []wireError `json:"details,omitempty"`
+}
+
+func (e *Error) wire() wireError {
+	w := wireError{Code: e.Code, Message: e.Message, Target: e.Target}
+	for _, d := range e.Details {
+		w.Details = append(w.Details, d.wire())
+	}
+	return w
+}
+
+// MarshalJSON prints the inner object, without the "error" around it.
+func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.wire()) }
+
+// Body is the whole answer.
+func (e *Error) Body() []byte {
+	b, _ := json.Marshal(map[string]wireError{"error": e.wire()}) // strings always marshal
+	return b
+}

@@ -1,0 +1,53 @@
+// Package store keeps documents in transactions. It knows no Azure.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Doc is a document. Kind and Key name it; keys compare as bytes.
+type Doc struct {
+	Kind, Key string
+	Rev       int64    // set by the store, strictly growing in commit order
+	Deleted   bool     // only in Changes and in the Applied hook
+	Refs      []string // what it points to: found again by Tx.Find
+	Body      []byte   // JSON, opaque to the store
+}
+
+// Store is a durable set of documents.
+type Store interface {
+	// View runs fn on a consistent snapshot.
+	View(ctx context.Context, fn func(Tx) error) error
+	// Update runs fn in a transaction and returns after the commit is on disk and the Applied hook has seen it.
+	// fn is short, does no I/O, may run again, and never nests. An error of fn rolls back what fn did, and only that.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// Changes yields what changed after the given revision, oldest first: the newest version of each document.
+	Changes(ctx context.Context, after int64) iter.Seq2[Doc, error]
+	Close() error
+}
+
+// Tx is a view of the documents inside View or Update. It is valid only until fn returns and on fn's goroutine.
+type Tx interface {
+	// Get returns ErrNotFound where there is no such document.
+	Get(kind, key string) (Doc, error)
+	// Put writes a document; Rev and Deleted are ignored.
+	Put(Doc) error
+	// Delete removes a document; a missing one is no error.
+	Delete(kind, key string) error
+	// Scan yields documents of a kind whose key begins with prefix and is greater than after, in key order.
+	Scan(kind, prefix, after string) iter.Seq2[Doc, error]
+	// Find yields the documents that have ref among their Refs, in order of kind and key.
+	Find(ref string) iter.Seq2[Doc, error]
+}
+
+// Errors of a Store.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrReadOnly = errors.New("write in a read-only transaction")
+	ErrLocked   = errors.New("in use by another process")
+	ErrNewer    = errors.New("written by a newer version")
+	ErrFull     = errors.New("disk full")
+	ErrClosed   = errors.New("closed")
+)
