@@ -30,6 +30,7 @@ type Principal struct {
 	UPN         string            `json:"upn,omitempty"`     // userPrincipalName, of users
 	Resource    azure.ID          `json:"resource,omitzero"` // of managed identities: the resource that carries it
 	Disabled    bool              `json:"disabled,omitempty"`
+	Admin       bool              `json:"admin,omitempty"` // may write the directory
 	Created     time.Time         `json:"created"`
 	Secrets     []Secret          `json:"secrets,omitempty"`
 }
