@@ -2,9 +2,22 @@
 package directory
 
 import (
+	"encoding/json"
+	"fmt"
+	"iter"
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/cloud/store"
+)
+
+// Kinds of documents. KindPrincipal is keyed by object id, KindMember by "group/member" (object ids),
+// KindApplication by the application's own object id, KindResource by azure.ID.Key; its body is the ARM document.
+const (
+	KindPrincipal   = "principal"
+	KindMember      = "member"
+	KindApplication = "application"
+	KindResource    = "resource"
 )
 
 // Kinds of principals, as role assignments spell them.
@@ -35,15 +48,6 @@ type Principal struct {
 	Secrets     []Secret          `json:"secrets,omitempty"`
 }
 
-// Secret is a client secret, kept as a salted hash only.
-type Secret struct {
-	ID         azure.GUID `json:"id"`
-	Hint       string     `json:"hint"` // the first three characters, as Entra shows them
-	Salt, Hash []byte
-	From       time.Time `json:"from"`
-	Until      time.Time `json:"until"`
-}
-
 // Caller is an authenticated principal: the claims of a verified token.
 type Caller struct {
 	ID       azure.PrincipalID
@@ -54,4 +58,121 @@ type Caller struct {
 	Resource azure.ID            // xms_mirid: of managed identities
 	Groups   []azure.PrincipalID // nil: as the directory says now
 	Claims   map[string]any
+}
+
+// Get reads a principal by its object id; store.ErrNotFound where there is none.
+func Get(tx store.Tx, id azure.PrincipalID) (Principal, error) {
+	d, err := tx.Get(KindPrincipal, id.String())
+	if err != nil {
+		return Principal{}, err
+	}
+	return decode[Principal](d)
+}
+
+// ByAppID reads the service principal of a client id; store.ErrNotFound where there is none.
+func ByAppID(tx store.Tx, app azure.GUID) (Principal, error) {
+	return first[Principal](tx, KindPrincipal, appRef(app))
+}
+
+// ByResource reads the principal of the resource that carries it: the system-assigned identity of a resource,
+// or the principal of a user-assigned identity; store.ErrNotFound where there is none.
+func ByResource(tx store.Tx, id azure.ID) (Principal, error) {
+	return first[Principal](tx, KindPrincipal, resourceRef(id))
+}
+
+// Put writes a principal.
+func Put(tx store.Tx, p Principal) error {
+	var refs []string
+	if !p.AppID.IsZero() {
+		refs = append(refs, appRef(p.AppID))
+	}
+	if !p.Resource.IsZero() {
+		refs = append(refs, resourceRef(p.Resource))
+	}
+	return put(tx, KindPrincipal, p.ID.String(), refs, p)
+}
+
+// Delete removes a principal and its memberships, in groups and as a group. A missing principal is no error.
+// Role assignments stay behind, as in Azure.
+func Delete(tx store.Tx, id azure.PrincipalID) error {
+	for _, docs := range []iter.Seq2[store.Doc, error]{
+		tx.Find(memberRef(id)),
+		tx.Scan(KindMember, id.String()+"/", ""),
+	} {
+		if err := deleteAll(tx, KindMember, docs); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(KindPrincipal, id.String())
+}
+
+// All yields every principal in order of object id.
+func All(tx store.Tx) iter.Seq2[Principal, error] {
+	return decodeAll[Principal](KindPrincipal, tx.Scan(KindPrincipal, "", ""))
+}
+
+// References are prefixed, so that they never meet the ids that ARM documents point to.
+func appRef(app azure.GUID) string          { return "app:" + app.String() }
+func resourceRef(id azure.ID) string        { return "identity:" + id.Key() }
+func memberRef(id azure.PrincipalID) string { return "member:" + id.String() }
+
+func put(tx store.Tx, kind, key string, refs []string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return tx.Put(store.Doc{Kind: kind, Key: key, Refs: refs, Body: body})
+}
+
+func decode[T any](d store.Doc) (T, error) {
+	var v T
+	if err := json.Unmarshal(d.Body, &v); err != nil {
+		return v, fmt.Errorf("document %s %s: %w", d.Kind, d.Key, err)
+	}
+	return v, nil
+}
+
+// decodeAll reads the documents of one kind among docs.
+func decodeAll[T any](kind string, docs iter.Seq2[store.Doc, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for d, err := range docs {
+			var v T
+			if err == nil && d.Kind != kind {
+				continue
+			}
+			if err == nil {
+				v, err = decode[T](d)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func first[T any](tx store.Tx, kind, ref string) (T, error) {
+	for v, err := range decodeAll[T](kind, tx.Find(ref)) {
+		return v, err
+	}
+	var none T
+	return none, store.ErrNotFound
+}
+
+// deleteAll reads to the end before it writes: an iterator over a store does not promise to survive writes.
+func deleteAll(tx store.Tx, kind string, docs iter.Seq2[store.Doc, error]) error {
+	var keys []string
+	for d, err := range docs {
+		if err != nil {
+			return err
+		}
+		if d.Kind == kind {
+			keys = append(keys, d.Key)
+		}
+	}
+	for _, k := range keys {
+		if err := tx.Delete(kind, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,60 @@
+package directory
+
+import (
+	"errors"
+	"iter"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/store"
+)
+
+// App is an application registration. It is no principal: its service principal is, which has the same AppID.
+type App struct {
+	ID          azure.GUID `json:"id"`    // object id of the registration
+	AppID       azure.GUID `json:"appId"` // client id
+	DisplayName string     `json:"displayName"`
+	Created     time.Time  `json:"created"`
+	Secrets     []Secret   `json:"secrets,omitempty"`
+}
+
+// GetApp reads an application by its own object id; store.ErrNotFound where there is none.
+func GetApp(tx store.Tx, id azure.GUID) (App, error) {
+	d, err := tx.Get(KindApplication, id.String())
+	if err != nil {
+		return App{}, err
+	}
+	return decode[App](d)
+}
+
+// AppByAppID reads an application by its client id; store.ErrNotFound where there is none.
+func AppByAppID(tx store.Tx, app azure.GUID) (App, error) {
+	return first[App](tx, KindApplication, appRef(app))
+}
+
+// PutApp writes an application.
+func PutApp(tx store.Tx, a App) error {
+	return put(tx, KindApplication, a.ID.String(), []string{appRef(a.AppID)}, a)
+}
+
+// DeleteApp removes an application and its service principal, as Entra does in an application's home tenant.
+func DeleteApp(tx store.Tx, a App) error {
+	p, err := ByAppID(tx, a.AppID)
+	if err == nil {
+		err = Delete(tx, p.ID)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return tx.Delete(KindApplication, a.ID.String())
+}
+
+// Apps yields every application in order of object id.
+func Apps(tx store.Tx) iter.Seq2[App, error] {
+	return decodeAll[App](KindApplication, tx.Scan(KindApplication, "", ""))
+}
+
+// CheckSecret checks a secret of the application, as Principal.CheckSecret does.
+func (a App) CheckSecret(secret string, now time.Time) error {
+	return checkSecret(a.Secrets, secret, now)
+}

@@ -1,0 +1,49 @@
+package directory
+
+import (
+	"iter"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/store"
+)
+
+// Membership makes Member a direct member of Group from From (inclusive, zero: always) to Until (exclusive, zero: for ever).
+// What follows from it through further groups is the business of the RBAC policy.
+type Membership struct {
+	Group  azure.PrincipalID `json:"group"`
+	Member azure.PrincipalID `json:"member"`
+	From   time.Time         `json:"from,omitzero"`
+	Until  time.Time         `json:"until,omitzero"`
+}
+
+func (m Membership) key() string { return m.Group.String() + "/" + m.Member.String() }
+
+// AddMember writes a membership.
+func AddMember(tx store.Tx, m Membership) error {
+	return put(tx, KindMember, m.key(), []string{memberRef(m.Member)}, m)
+}
+
+// GetMember reads a membership; store.ErrNotFound where there is none.
+func GetMember(tx store.Tx, group, member azure.PrincipalID) (Membership, error) {
+	d, err := tx.Get(KindMember, Membership{Group: group, Member: member}.key())
+	if err != nil {
+		return Membership{}, err
+	}
+	return decode[Membership](d)
+}
+
+// RemoveMember removes a membership; a missing one is no error.
+func RemoveMember(tx store.Tx, group, member azure.PrincipalID) error {
+	return tx.Delete(KindMember, Membership{Group: group, Member: member}.key())
+}
+
+// Members yields a group's direct memberships in order of the member's object id.
+func Members(tx store.Tx, group azure.PrincipalID) iter.Seq2[Membership, error] {
+	return decodeAll[Membership](KindMember, tx.Scan(KindMember, group.String()+"/", ""))
+}
+
+// MemberOf yields the memberships of a principal in groups, direct ones.
+func MemberOf(tx store.Tx, member azure.PrincipalID) iter.Seq2[Membership, error] {
+	return decodeAll[Membership](KindMember, tx.Find(memberRef(member)))
+}
