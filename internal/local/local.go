@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"aksid/internal/azure"
 )
 
 // AdminHeader carries the admin key on calls of the admin API, whose paths begin with AdminPath.
@@ -20,6 +22,9 @@ const (
 	AdminHeader = "Aksid-Key"
 	AdminPath   = "/_aksid/v1"
 )
+
+// CloudName is what clients call the local Azure as a cloud.
+const CloudName = "aksid"
 
 // answerWithin is how long a local Azure may take to answer before it counts as not running.
 const answerWithin = 3 * time.Second
@@ -108,12 +113,14 @@ func (a *Azure) certificate(ctx context.Context) (*x509.Certificate, error) {
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
 
-// Authority is the base of the token endpoints, for cloud.Configuration's ActiveDirectoryAuthorityHost.
-// Clients that look up unknown authorities with Azure must have that turned off.
-func (a *Azure) Authority() string { return a.URL + "/" }
-
-// Audience is what a token for Azure Resource Manager is made out to. Microsoft Graph has the same.
-func (a *Azure) Audience() string { return a.URL + "/" }
+// Cloud is where clients find the services. Clients that look up an authority they do not know with Azure
+// must have that turned off (DisableInstanceDiscovery).
+func (a *Azure) Cloud() azure.Cloud {
+	return azure.Cloud{
+		Name: CloudName, ARM: a.URL, Audience: a.URL + "/", Authority: a.URL + "/", Graph: a.URL,
+		RegistrySuffix: azure.Clouds[0].RegistrySuffix,
+	}
+}
 
 // Serves reports whether the local Azure answers for a host name: localhost, and the names of Azure that it stands in for.
 // The names in its certificate say so.

@@ -113,8 +113,11 @@ func TestFind(t *testing.T) {
 	if a.Operator != want || a.AdminKey != "admin-key" {
 		t.Errorf("credential %+v, admin key %q", a.Operator, a.AdminKey)
 	}
-	if a.Authority() != a.URL+"/" || a.Audience() != a.URL+"/" || a.CA != filepath.Join(dir, "ca.pem") {
-		t.Errorf("authority %s, audience %s, CA %s", a.Authority(), a.Audience(), a.CA)
+	if c := a.Cloud(); c.ARM != a.URL || c.Authority != a.URL+"/" || c.Audience != a.URL+"/" || c.Graph != a.URL || c.RegistrySuffix != ".azurecr.io" {
+		t.Errorf("cloud %+v", c)
+	}
+	if a.CA != filepath.Join(dir, "ca.pem") {
+		t.Errorf("CA %s", a.CA)
 	}
 	for host, serves := range map[string]bool{
 		"localhost": true, "127.0.0.1": true, "login.microsoftonline.com": true, "acr1.azurecr.io": true,
