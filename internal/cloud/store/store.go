@@ -49,5 +49,6 @@ var (
 	ErrLocked   = errors.New("in use by another process")
 	ErrNewer    = errors.New("written by a newer version")
 	ErrFull     = errors.New("disk full")
+	ErrCorrupt  = errors.New("damaged or not a data file")
 	ErrClosed   = errors.New("closed")
 )

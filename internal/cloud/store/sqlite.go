@@ -1,0 +1,298 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// Options of OpenSQLite.
+type Options struct {
+	// Applied, if set, sees what each commit changed: the newest version of every document, in order of Rev, deleted
+	// ones with Deleted set. It is called once a commit, in commit order, before any of the commit's Update calls
+	// returns, and so before the next transaction begins. It must not call the store, nor change the documents.
+	Applied func([]Doc)
+}
+
+const (
+	applicationID = 0x616b7364 // "aksd" in the file's header (bytes 68–71, https://sqlite.org/fileformat2.html)
+	schemaVersion = 1          // in the header's user_version
+)
+
+// schema: the revision is the row id, so a new version of a document moves to the end of the table and Changes is a
+// scan of it. The index puts tombstones after everything that lives. Text compares as bytes in SQLite.
+const schema = `
+CREATE TABLE doc (
+	rev     INTEGER PRIMARY KEY,
+	deleted INTEGER NOT NULL, -- 1: a tombstone
+	kind    TEXT NOT NULL,
+	key     TEXT NOT NULL,
+	refs    BLOB,             -- as packRefs writes them
+	body    BLOB
+);
+CREATE UNIQUE INDEX doc_name ON doc (deleted, kind, key);
+CREATE TABLE ref (
+	ref  TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	key  TEXT NOT NULL,
+	PRIMARY KEY (ref, kind, key)
+) WITHOUT ROWID;`
+
+// sqliteStore is a Store in one SQLite file (with -wal and -shm beside it while it is open, and a .lock file).
+type sqliteStore struct {
+	path    string
+	applied func([]Doc)
+	lock    io.Closer
+	writer  *conn // used by commitLoop alone
+	turns   chan *group
+	alone   chan *group // like turns, for a transaction that shares its commit with no other
+	closing chan struct{}
+	stopped chan struct{} // closed when commitLoop has ended
+
+	mu     sync.Mutex
+	idle   []*conn // read connections
+	views  sync.WaitGroup
+	closed bool
+}
+
+// OpenSQLite opens or creates the data file at path. One process at a time has it open: others get ErrLocked.
+func OpenSQLite(ctx context.Context, path string, o Options) (Store, error) {
+	s, err := openSQLite(ctx, path, o)
+	if err != nil {
+		return nil, fmt.Errorf("open data file %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	// The sync call of SQLite's own Linux builds; where it does not exist, SQLite keeps the platform's.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return nil, err
+	}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	writer, rev, err := openWriter(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s := &sqliteStore{
+		path: path, applied: o.Applied, lock: lock, writer: writer,
+		turns: make(chan *group), alone: make(chan *group), closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go s.commitLoop(rev)
+	return s, nil
+}
+
+// openWriter opens the connection that writes, brings the file to the current schema, and returns the last revision.
+func openWriter(path string) (_ *conn, rev int64, err error) {
+	if err := createFile(path); err != nil {
+		return nil, 0, err
+	}
+	c, err := openConn(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if err := migrate(c); err != nil {
+		return nil, 0, err
+	}
+	rev, err = c.number("SELECT coalesce(max(rev), 0) FROM doc")
+	return c, rev, err
+}
+
+// createFile makes sure that the data file exists and is its owner's alone.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+// migrate checks whose file it is before it writes the first byte.
+func migrate(c *conn) error {
+	id, err1 := c.number("PRAGMA application_id")
+	version, err2 := c.number("PRAGMA user_version")
+	tables, err3 := c.number("SELECT count(*) FROM sqlite_schema")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	fresh := id == 0 && version == 0 && tables == 0
+	switch {
+	case !fresh && id != applicationID:
+		return fmt.Errorf("%w: a SQLite file of another program", ErrCorrupt)
+	case version > schemaVersion:
+		return fmt.Errorf("%w: it has schema %d, this version knows %d", ErrNewer, version, schemaVersion)
+	}
+	if err := c.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864"); err != nil {
+		return err
+	}
+	if !fresh {
+		return nil
+	}
+	return c.script(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+		schema, applicationID, schemaVersion))
+}
+
+// View runs fn on a read connection of its own.
+func (s *sqliteStore) View(ctx context.Context, fn func(Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.reader()
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer s.release(c)
+	if err := c.exec(stmtBegin); err != nil {
+		return s.wrap(err)
+	}
+	t := &tx{s: s, ctx: ctx, c: c}
+	defer t.end()
+	return fn(t)
+}
+
+// reader takes an idle read connection or opens one: Views nest, so waiting for another's could wait for ever.
+func (s *sqliteStore) reader() (*conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if n := len(s.idle); n > 0 {
+		c := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.views.Add(1)
+		return c, nil
+	}
+	c, err := openReader(s.path)
+	if err == nil {
+		s.views.Add(1)
+	}
+	return c, err
+}
+
+func openReader(path string) (*conn, error) {
+	c, err := openConn(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.script("PRAGMA query_only = ON"); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// maxIdle is how many read connections are kept open; each holds up to 2 MB of pages.
+const maxIdle = 16
+
+// release ends a View's snapshot and keeps its connection for the next.
+func (s *sqliteStore) release(c *conn) {
+	defer s.views.Done()
+	err := c.exec(stmtRollback)
+	s.mu.Lock()
+	keep := err == nil && !s.closed && len(s.idle) < maxIdle
+	if keep {
+		s.idle = append(s.idle, c)
+	}
+	s.mu.Unlock()
+	if !keep {
+		c.close()
+	}
+}
+
+// Changes reads everything from one snapshot. Tombstones are kept for good: a deleted document leaves its kind and key.
+func (s *sqliteStore) Changes(ctx context.Context, after int64) iter.Seq2[Doc, error] {
+	return func(yield func(Doc, error) bool) {
+		broken := false
+		err := s.View(ctx, func(t Tx) error {
+			for d, err := range t.(*tx).changes(after) {
+				if err != nil {
+					return err
+				}
+				if broken = !yield(d, nil); broken {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !broken {
+			yield(Doc{}, err)
+		}
+	}
+}
+
+// Close waits for the Views and the commit under way; later calls get ErrClosed.
+func (s *sqliteStore) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+
+	close(s.closing)
+	<-s.stopped
+	s.views.Wait()
+	var errs []error
+	for _, c := range idle {
+		errs = append(errs, c.close())
+	}
+	// The last connection to close moves the log into the file.
+	return s.wrap(errors.Join(append(errs, s.writer.close(), s.lock.Close())...))
+}
+
+// wrap says which file an error is about.
+func (s *sqliteStore) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("data file %s: %w", s.path, err)
+}
+
+// sqliteErrors maps primary and extended result codes (https://sqlite.org/rescode.html) to the errors of a Store.
+var sqliteErrors = map[int]error{
+	lib.SQLITE_FULL:          ErrFull, // also what ENOSPC becomes
+	lib.SQLITE_IOERR_SHMSIZE: ErrFull, // no room to grow the -shm file
+	lib.SQLITE_BUSY:          ErrLocked,
+	lib.SQLITE_CORRUPT:       ErrCorrupt,
+	lib.SQLITE_NOTADB:        ErrCorrupt,
+	lib.SQLITE_READONLY:      ErrReadOnly,
+}
+
+// sqliteError makes a driver's error one of a Store's, where there is one.
+func sqliteError(err error) error {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return err
+	}
+	for _, code := range []int{e.Code(), e.Code() & 0xff} {
+		if known, ok := sqliteErrors[code]; ok {
+			return fmt.Errorf("%w (%w)", known, err)
+		}
+	}
+	return err
+}
