@@ -2,6 +2,7 @@ package directory
 
 import (
 	"iter"
+	"strings"
 	"time"
 
 	"aksid/internal/azure"
@@ -18,6 +19,15 @@ type Membership struct {
 }
 
 func (m Membership) key() string { return m.Group.String() + "/" + m.Member.String() }
+
+// ParseMemberKey takes the key of a KindMember document apart: all that is left of a removed membership.
+func ParseMemberKey(key string) (group, member azure.PrincipalID, err error) {
+	g, m, _ := strings.Cut(key, "/")
+	if group, err = azure.ParseGUID(g); err == nil {
+		member, err = azure.ParseGUID(m)
+	}
+	return group, member, err
+}
 
 // AddMember writes a membership.
 func AddMember(tx store.Tx, m Membership) error {

@@ -1,0 +1,117 @@
+package arm
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/store"
+)
+
+// KindActivity are the events of the activity log; the key is subscription/nanoseconds/event.
+const KindActivity = "activity"
+
+// ActivityKey is the least key of an event of a subscription at a time.
+func ActivityKey(sub string, at time.Time) string {
+	return fmt.Sprintf("%s/%020d/", strings.ToLower(sub), at.UnixNano())
+}
+
+// log writes the event of a write, delete or action: who did what where, and how it ended
+// (Microsoft.Insights eventtypes/management/values, api-version 2015-04-01).
+func (c *Call) log(status string, code int, refused *azure.Error) error {
+	sub := c.ID.Subscription()
+	if sub == "" {
+		return nil
+	}
+	event := azure.NewGUID().String()
+	body, err := json.Marshal(c.event(event, status, code, refused))
+	if err != nil {
+		return err
+	}
+	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(sub, c.Now) + event, Body: body})
+}
+
+func (c *Call) event(event, status string, code int, refused *azure.Error) Doc {
+	action, level := c.action(), "Informational"
+	props := Doc{"statusCode": strings.ReplaceAll(http.StatusText(code), " ", ""), "serviceRequestId": c.RequestID,
+		"eventCategory": "Administrative", "entity": c.ID.String(), "message": string(action), "hierarchy": c.Tenant().String() + "/" + c.ID.Subscription()}
+	if refused != nil {
+		level = "Error"
+		props["statusMessage"] = string(refused.Body())
+	}
+	_, typ, _ := place(c.ID)
+	stamp := c.Now.Format("2006-01-02T15:04:05.0000000Z")
+	return Doc{
+		"authorization":        Doc{"action": string(action), "scope": c.ID.String()},
+		"caller":               c.callerName(),
+		"channels":             "Operation",
+		"claims":               c.claims(),
+		"correlationId":        c.Correlation,
+		"description":          "",
+		"eventDataId":          event,
+		"eventName":            localized("EndRequest", "End request"),
+		"category":             localized("Administrative", "Administrative"),
+		"httpRequest":          Doc{"clientRequestId": c.ClientRequestID, "clientIpAddress": c.ClientIP, "method": c.Method},
+		"id":                   fmt.Sprintf("%s/events/%s/ticks/%d", c.ID, event, ticks(c.Now)),
+		"level":                level,
+		"resourceGroupName":    c.ID.ResourceGroup(),
+		"resourceProviderName": localized(namespace(typ), namespace(typ)),
+		"resourceId":           c.ID.String(),
+		"resourceType":         localized(c.Type.Shown, c.Type.Shown),
+		"operationId":          c.Correlation,
+		"operationName":        localized(string(action), string(action)),
+		"properties":           props,
+		"status":               localized(status, status),
+		"subStatus":            localized(strings.ReplaceAll(http.StatusText(code), " ", ""), fmt.Sprintf("%s (HTTP Status Code: %d)", http.StatusText(code), code)),
+		"eventTimestamp":       stamp,
+		"submissionTimestamp":  stamp,
+		"subscriptionId":       c.ID.Subscription(),
+		"tenantId":             c.Tenant().String(),
+	}
+}
+
+func localized(value, text string) Doc { return Doc{"value": value, "localizedValue": text} }
+
+// ticks are 100 ns since the year 1, as .NET counts.
+func ticks(t time.Time) int64 { return t.Unix()*1e7 + int64(t.Nanosecond())/100 + 621355968000000000 }
+
+// action is the RBAC action that the call needs.
+func (c *Call) action() azure.Action {
+	switch {
+	case c.Action != "":
+		if a := c.Type.Actions[strings.ToLower(c.Action)]; a.RBAC != "" {
+			return a.RBAC
+		}
+		return azure.Action(c.Type.Name + "/" + c.Action + "/action")
+	case c.Method == http.MethodDelete:
+		return c.Type.delete()
+	case c.Method == http.MethodGet, c.Method == http.MethodHead:
+		return c.Type.read()
+	}
+	return c.Type.write()
+}
+
+// callerName is what the log's caller column shows: a user's UPN, otherwise the object id.
+func (c *Call) callerName() string {
+	if c.Caller.UPN != "" {
+		return c.Caller.UPN
+	}
+	return c.Caller.ID.String()
+}
+
+// claims are those of the caller's token; a step of an operation has the principal's ids only.
+func (c *Call) claims() Doc {
+	out := Doc{}
+	for k, v := range c.Caller.Claims {
+		out[k] = fmt.Sprint(v)
+	}
+	if len(out) == 0 {
+		out["appid"] = c.Caller.AppID.String()
+	}
+	out["http://schemas.microsoft.com/identity/claims/objectidentifier"] = c.Caller.ID.String()
+	out["http://schemas.microsoft.com/identity/claims/tenantid"] = c.Tenant().String()
+	return out
+}

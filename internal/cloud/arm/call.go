@@ -1,0 +1,276 @@
+package arm
+
+import (
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
+)
+
+// Request is what a client asked for, parsed before any transaction.
+type Request struct {
+	Method  string
+	ID      azure.ID // the resource, or the collection's parent scope
+	Type    *Type
+	List    bool   // of the collection of Type below ID
+	Action  string // POST: the last segment
+	Version string
+	Query   url.Values
+	Header  http.Header
+	Body    Doc
+	Caller  directory.Caller
+	Base    string // https://host, for links in answers
+
+	Correlation, RequestID, ClientRequestID, ClientIP, Path string
+}
+
+// Call is one pass through the door inside a transaction: a client's request, or what a provider does on the way.
+type Call struct {
+	*Request
+	Tx  store.Tx
+	Now time.Time
+	Old Doc // what was there; nil when it is created
+	Doc Doc // what is written or was read
+
+	arm     *ARM
+	service bool // a resource provider acts with its own first-party principal
+}
+
+// As is a provider's way through the door in the name of another principal, in the same transaction.
+func (c *Call) As(caller directory.Caller) *Call {
+	r := *c.Request
+	r.Caller, r.Header, r.Query, r.Body = caller, http.Header{}, url.Values{}, nil
+	return &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm}
+}
+
+// AsService is As for the resource provider itself: every right where it works, visible in the activity log.
+func (c *Call) AsService(namespace string) *Call {
+	p := c.arm.reg.service(namespace)
+	s := c.As(directory.Caller{ID: p.ID, AppID: p.AppID, Tenant: c.arm.cfg.Tenant, Type: directory.ServicePrincipal})
+	s.service = true
+	return s
+}
+
+// Put writes a resource through the door.
+func (c *Call) Put(id azure.ID, body Doc) (Doc, *azure.Error) {
+	sub, err := c.sub(http.MethodPut, id, body)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sub.put(); err != nil {
+		return nil, err
+	}
+	return sub.Doc, nil
+}
+
+// Delete removes a resource through the door; nothing there is no error.
+func (c *Call) Delete(id azure.ID) *azure.Error {
+	sub, err := c.sub(http.MethodDelete, id, nil)
+	if err != nil {
+		return err
+	}
+	_, err = sub.delete()
+	return err
+}
+
+func (c *Call) sub(method string, id azure.ID, body Doc) (*Call, *azure.Error) {
+	t := c.arm.reg.find(id.Type())
+	if t == nil {
+		return nil, azure.InvalidNamespace.Format(azure.Fields{"namespace": namespace(id.Type())})
+	}
+	r := *c.Request
+	r.Method, r.ID, r.Type, r.Body, r.List, r.Action = method, id, t, body, false, ""
+	r.Path = id.String()
+	return &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service}, nil
+}
+
+// Decide asks the engine for any principal, now.
+func (c *Call) Decide(p azure.PrincipalID, action azure.Action, scope azure.ID) rbac.Decision {
+	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now})
+}
+
+// May asks the engine for the caller.
+func (c *Call) May(action azure.Action, scope azure.ID) bool {
+	return c.service || c.decide(action, scope).Outcome == rbac.Granted
+}
+
+func (c *Call) decide(action azure.Action, scope azure.ID) rbac.Decision {
+	return c.arm.cfg.Policy.Current().Decide(rbac.Request{
+		Principal: c.Caller.ID, Groups: c.Caller.Groups, Action: action, Scope: scope, At: c.Now,
+	})
+}
+
+// Policy is the engine's state as of the last commit.
+func (c *Call) Policy() *rbac.Policy { return c.arm.cfg.Policy.Current() }
+
+// Tenant is the directory's id.
+func (c *Call) Tenant() azure.GUID { return c.arm.cfg.Tenant }
+
+// Effective is when a role assignment made or removed now begins to count.
+func (c *Call) Effective() time.Time {
+	if c.arm.cfg.Propagation == 0 {
+		return time.Time{}
+	}
+	return c.Now.Add(c.arm.cfg.Propagation)
+}
+
+// authorize refuses the call unless the caller may perform action on scope, in Azure's words.
+func (c *Call) authorize(action azure.Action, scope azure.ID) *azure.Error {
+	if c.service {
+		return nil
+	}
+	d := c.decide(action, scope)
+	switch {
+	case d.Outcome == rbac.Granted:
+		return nil
+	case d.Outcome == rbac.Denied:
+		f := c.who(action, scope)
+		f["name"], f["id"], f["denyScope"] = d.Deny.Name, strings.ReplaceAll(d.Deny.ID.Name(), "-", ""), d.Deny.Scope.String()
+		return azure.DenyAssignmentAuthorizationFailed.Format(f)
+	case d.Condition || action.Is("Microsoft.Authorization/roleAssignments/write") || action.Is("Microsoft.Authorization/roleAssignments/delete"):
+		return azure.AuthorizationFailedCondition.Format(c.who(action, scope))
+	}
+	return azure.AuthorizationFailed.Format(c.who(action, scope))
+}
+
+// who fills the fields that every refusal begins with. Users are named by UPN, applications by client id,
+// managed identities by object id, as recorded texts do.
+func (c *Call) who(action azure.Action, scope azure.ID) azure.Fields {
+	client := c.Caller.ID.String()
+	switch {
+	case c.Caller.UPN != "":
+		client = c.Caller.UPN
+	case c.Caller.Resource.IsZero() && !c.Caller.AppID.IsZero():
+		client = c.Caller.AppID.String()
+	}
+	return azure.Fields{"client": client, "oid": c.Caller.ID.String(), "action": string(action), "scope": scope.String()}
+}
+
+// Load reads any resource's document, wherever it is stored; nil where there is none. It asks no permission.
+func (c *Call) Load(id azure.ID) (Doc, error) {
+	t := c.arm.reg.find(id.Type())
+	if t != nil && t.inside != nil {
+		parent, err := c.Load(id.Parent())
+		if parent == nil || err != nil {
+			return nil, err
+		}
+		if _, e := t.inside.element(parent, id.Name()); e != nil {
+			return t.inside.project(parent, e), nil
+		}
+		return nil, nil
+	}
+	d, err := c.Tx.Get(directory.KindResource, id.Key())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decode(d.Body)
+}
+
+// Resources yields the documents of a type in a subscription, resource group or below a parent resource.
+func (c *Call) Resources(scope azure.ID, typ string) iter.Seq2[Doc, error] {
+	t := c.arm.reg.find(typ)
+	return func(yield func(Doc, error) bool) {
+		for d, err := range c.scan(t, scope, "") {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if doc, err := decode(d.Body); !yield(doc, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// scan yields stored documents of a type in a subscription or resource group, or the children of a resource,
+// in key order after a key.
+func (c *Call) scan(t *Type, scope azure.ID, after string) iter.Seq2[store.Doc, error] {
+	if scope.ResourceGroup() == "" && !strings.Contains(scope.Key(), "/providers/") {
+		return func(yield func(store.Doc, error) bool) {
+			for d, err := range c.Tx.Find(typeRef(t, scope)) {
+				if err == nil && d.Key <= after {
+					continue
+				}
+				if !yield(d, err) {
+					return
+				}
+			}
+		}
+	}
+	prefix := strings.ToLower(t.Name) + "/"
+	if strings.Contains(scope.Key(), "/providers/") && t.Place != Any {
+		prefix = scope.Key() + prefix[strings.LastIndexByte(prefix[:len(prefix)-1], '/'):]
+	} else {
+		prefix = scope.Key() + "/providers/" + prefix
+	}
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range c.Tx.Scan(directory.KindResource, prefix, after) {
+			if err == nil && strings.Contains(d.Key[len(prefix):], "/") {
+				continue // a child or an extension of one
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// typeRef is the index entry under which a subscription's documents of one type are found.
+func typeRef(t *Type, id azure.ID) string {
+	sub := ""
+	if t.Place != InTenant {
+		sub = strings.ToLower(id.Subscription())
+	}
+	return "type:" + sub + ":" + strings.ToLower(t.Name)
+}
+
+func decode(body []byte) (Doc, error) {
+	var d Doc
+	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec.UseNumber()
+	err := dec.Decode(&d)
+	return d, err
+}
+
+// save writes a resource's document with what it refers to.
+func (c *Call) save(t *Type, id azure.ID, d Doc) error {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	refs := []string{typeRef(t, id)}
+	for _, l := range t.links() {
+		Each(d, l.Path, func(v any) {
+			if s, ok := v.(string); ok {
+				if target, err := azure.ParseID(s); err == nil {
+					refs = append(refs, target.Key())
+				}
+			}
+		})
+	}
+	slices.Sort(refs)
+	return c.Tx.Put(store.Doc{Kind: directory.KindResource, Key: id.Key(), Refs: slices.Compact(refs), Body: body})
+}
+
+// Save writes c.Doc back from a Step.
+func (c *Call) Save() *azure.Error { return c.fault(c.save(c.Type, c.ID, c.Doc)) }
+
+// fault turns an error of the store into an answer; nil stays nil.
+func (c *Call) fault(err error) *azure.Error {
+	if err == nil {
+		return nil
+	}
+	return &azure.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
+}

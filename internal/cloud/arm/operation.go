@@ -1,0 +1,393 @@
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+)
+
+const (
+	kindOperation = "operation"
+	kindPending   = "pending" // operations that have steps to go
+
+	verbWrite  = "write"
+	verbDelete = "delete"
+)
+
+// operation is a long-running operation. It is written with the call that begins it and moves on with each step.
+type operation struct {
+	ID          string           `json:"id"`
+	Target      azure.ID         `json:"target"`
+	Type        string           `json:"type"`
+	Verb        string           `json:"verb"`
+	Create      bool             `json:"create,omitempty"`
+	Step        int              `json:"step"`
+	Due         time.Time        `json:"due"`
+	Started     time.Time        `json:"started"`
+	Ended       time.Time        `json:"ended,omitzero"`
+	Error       *stepError       `json:"error,omitempty"`
+	Caller      directory.Caller `json:"caller"`
+	Correlation string           `json:"correlation"`
+	Version     string           `json:"version"`
+}
+
+type stepError struct {
+	Status        int
+	Code, Message string
+}
+
+func (o *operation) status() string {
+	switch {
+	case o.Ended.IsZero():
+		return "InProgress"
+	case o.Error != nil:
+		return "Failed"
+	}
+	return "Succeeded"
+}
+
+// place is where the operation is found: at the provider's location, or at the subscription for ARM's own.
+func (o *operation) place(kind string) string {
+	ns := namespace(o.Type)
+	sub := "/subscriptions/" + o.Target.Subscription()
+	if ns == "Microsoft.Resources" {
+		return sub + "/" + strings.ToLower(kind) + "/" + o.ID
+	}
+	return sub + "/providers/" + ns + "/locations/" + Locations[0] + "/" + kind + "/" + o.ID
+}
+
+func (o *operation) url(base string) string {
+	return base + o.place("operations") + "?api-version=" + url.QueryEscape(o.Version)
+}
+
+func (o *operation) resultURL(base string) string {
+	return base + o.place("operationresults") + "?api-version=" + url.QueryEscape(o.Version)
+}
+
+// begin starts the operation of a call: the document says that it is under way, the runner takes it from there.
+func (c *Call) begin(verb string, create bool) (*operation, error) {
+	caller := c.Caller
+	caller.Claims = nil // they are in the activity log
+	op := &operation{ID: azure.NewGUID().String(), Target: c.ID, Type: c.Type.Name, Verb: verb, Create: create,
+		Due: c.Now, Started: c.Now, Caller: caller, Correlation: c.Correlation, Version: c.Version}
+	state := "Updating"
+	switch {
+	case verb == verbDelete:
+		state = "Deleting"
+	case create:
+		state = "Creating"
+	}
+	Set(c.Doc, "properties.provisioningState", state)
+	Set(c.Doc, "_.operation", op.ID)
+	if err := c.save(c.Type, c.ID, c.Doc); err != nil {
+		return nil, err
+	}
+	return op, op.save(c.Tx)
+}
+
+func (o *operation) save(tx store.Tx) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	if err := tx.Put(store.Doc{Kind: kindOperation, Key: o.ID, Body: body}); err != nil {
+		return err
+	}
+	if !o.Ended.IsZero() {
+		return tx.Delete(kindPending, o.ID)
+	}
+	return tx.Put(store.Doc{Kind: kindPending, Key: o.ID, Body: []byte("{}")})
+}
+
+func loadOperation(tx store.Tx, id string) (*operation, error) {
+	d, err := tx.Get(kindOperation, id)
+	if err != nil {
+		return nil, err
+	}
+	var o operation
+	return &o, json.Unmarshal(d.Body, &o)
+}
+
+// idle refuses a write while an operation on the resource, or on the parent that it is stored in, is under way.
+func (c *Call) idle() *azure.Error {
+	doc, t := c.Old, c.Type
+	if t.inside != nil {
+		var err error
+		if doc, err = c.Load(c.ID.Parent()); err != nil {
+			return c.fault(err)
+		}
+		t = t.parent
+	}
+	id := Str(doc, "_.operation")
+	if id == "" || c.service {
+		return nil
+	}
+	op, err := loadOperation(c.Tx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !op.Ended.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return c.fault(err)
+	}
+	if c.Method == http.MethodDelete && op.Verb != verbDelete {
+		return c.fault(op.cancel(c)) // Azure lets a delete overtake
+	}
+	return azure.OperationInProgress.Format(azure.Fields{"operation": strings.TrimPrefix(op.status(), "In"), "kind": t.Name,
+		"name": op.Target.Name(), "started": op.Started.Format(time.RFC3339)})
+}
+
+// cancel ends an operation that another one overtakes.
+func (o *operation) cancel(c *Call) error {
+	o.Ended, o.Error = c.Now, &stepError{http.StatusConflict, "OperationPreempted", "The operation was preempted by another operation."}
+	return o.save(c.Tx)
+}
+
+// runner works on operations, one step in one transaction at a time.
+type runner struct {
+	arm   *ARM
+	poke  chan struct{}
+	stop  context.CancelFunc
+	ended sync.WaitGroup
+}
+
+func newRunner(a *ARM) *runner { return &runner{arm: a, poke: make(chan struct{}, 1)} }
+
+func (r *runner) start(ctx context.Context) error {
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	r.ended.Go(func() { r.run(ctx) })
+	return nil
+}
+
+func (r *runner) close() {
+	r.stop()
+	r.ended.Wait()
+}
+
+// wake looks for new work after a commit.
+func (r *runner) wake() {
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+}
+
+// longestWait bounds how long the runner sleeps: Now may be a clock that is moved.
+const longestWait = time.Second
+
+func (r *runner) run(ctx context.Context) {
+	for {
+		wait, err := r.round(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.arm.cfg.Log.Error("operation failed, will be tried again", "error", err)
+			wait = longestWait
+		}
+		if wait == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.poke:
+		case <-time.After(min(wait, longestWait)):
+		}
+	}
+}
+
+// round takes every operation that is due one step further; it returns how long there is nothing to do.
+func (r *runner) round(ctx context.Context) (time.Duration, error) {
+	var pending []string
+	err := r.arm.cfg.Store.View(ctx, func(tx store.Tx) error {
+		pending = pending[:0]
+		for d, err := range tx.Scan(kindPending, "", "") {
+			if err != nil {
+				return err
+			}
+			pending = append(pending, d.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	wait := time.Hour
+	for _, id := range pending {
+		w, err := r.step(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		wait = min(wait, w)
+	}
+	return wait, nil
+}
+
+// step runs one step of an operation, or ends it. A refusal by a provider ends it as failed;
+// an error of the store leaves it where it was.
+func (r *runner) step(ctx context.Context, id string) (wait time.Duration, err error) {
+	var refused *azure.Error
+	work := func(tx store.Tx) error {
+		op, err := loadOperation(tx, id)
+		if err != nil {
+			return err
+		}
+		now := r.arm.cfg.Now().UTC()
+		if wait = op.Due.Sub(now); wait > 0 || !op.Ended.IsZero() {
+			return nil
+		}
+		wait = 0
+		c, err := r.call(tx, op, now)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			return op.finish(c, refused)
+		}
+		steps := c.Type.Steps
+		if op.Verb == verbDelete {
+			steps = c.Type.Deleting
+		}
+		if op.Step < len(steps) {
+			again, e := steps[op.Step](c)
+			if e != nil {
+				refused = e
+				return e
+			}
+			if again == 0 {
+				op.Step++
+			}
+			op.Due = now.Add(again)
+		}
+		if op.Step == len(steps) {
+			return op.finish(c, nil)
+		}
+		return op.save(tx)
+	}
+	err = r.arm.cfg.Store.Update(ctx, work)
+	if refused != nil && refused.Status != http.StatusInternalServerError {
+		err = r.arm.cfg.Store.Update(ctx, work) // rolled back what the step did; now write that it failed
+	}
+	return wait, err
+}
+
+func (r *runner) call(tx store.Tx, op *operation, now time.Time) (*Call, error) {
+	t := r.arm.reg.find(op.Type)
+	method := http.MethodPut
+	if op.Verb == verbDelete {
+		method = http.MethodDelete
+	}
+	c := &Call{Tx: tx, Now: now, arm: r.arm, Request: &Request{Method: method, ID: op.Target, Type: t, Version: op.Version,
+		Header: http.Header{}, Query: url.Values{}, Caller: op.Caller, Correlation: op.Correlation, RequestID: azure.NewGUID().String(),
+		Path: op.Target.String()}}
+	var err error
+	c.Old, err = c.Load(op.Target)
+	c.Doc = Clone(c.Old)
+	return c, err
+}
+
+// finish writes the end of an operation, and that of its resource's state.
+func (o *operation) finish(c *Call, failed *azure.Error) error {
+	o.Ended = c.Now
+	state, status := "Succeeded", http.StatusOK
+	if failed != nil {
+		state, status = "Failed", failed.Status
+		o.Error = &stepError{failed.Status, failed.Code, failed.Message}
+	}
+	doc, err := c.Load(c.ID)
+	if err != nil {
+		return err
+	}
+	if doc != nil {
+		Set(doc, "properties.provisioningState", state)
+		delete(Map(doc, internal), "operation")
+		if err := c.save(c.Type, c.ID, doc); err != nil {
+			return err
+		}
+	}
+	if err := o.save(c.Tx); err != nil {
+		return err
+	}
+	return c.log(state, status, failed)
+}
+
+// operationTypes are the places where a provider's operations are polled.
+func operationTypes(ns string) []*Type {
+	if ns == "Microsoft.Resources" {
+		return []*Type{
+			{Name: azure.TypeSubscription + "/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollOperation},
+			{Name: azure.TypeSubscription + "/operationresults", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollResult},
+		}
+	}
+	return []*Type{
+		{Name: ns + "/locations/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollOperation},
+		{Name: ns + "/locations/operationresults", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollResult},
+	}
+}
+
+// polled finds the operation of a poll; who began it may see it, and who may read its resource.
+func (c *Call) polled() (*operation, *azure.Error) {
+	op, err := loadOperation(c.Tx, strings.ToLower(c.ID.Name()))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, azure.NotFound.Format(azure.Fields{"id": c.ID.String()})
+	}
+	if err != nil {
+		return nil, c.fault(err)
+	}
+	if op.Caller.ID == c.Caller.ID {
+		return op, nil
+	}
+	return op, c.authorize(azure.Action(op.Type+"/read"), op.Target)
+}
+
+var comeAgain = http.Header{"Retry-After": {"1"}}
+
+// pollOperation is the Azure-AsyncOperation protocol.
+func pollOperation(c *Call) (Doc, *azure.Error) {
+	op, err := c.polled()
+	if err != nil {
+		return nil, err
+	}
+	d := Doc{"id": c.ID.String(), "name": op.ID, "status": op.status(), "startTime": op.Started.Format(time.RFC3339Nano)}
+	if op.Ended.IsZero() {
+		return Answer(d, http.StatusOK, comeAgain), nil
+	}
+	d["endTime"] = op.Ended.Format(time.RFC3339Nano)
+	if op.Error != nil {
+		d["error"] = Doc{"code": op.Error.Code, "message": op.Error.Message}
+	}
+	return d, nil
+}
+
+// pollResult is the Location protocol: 202 until the operation ends, then its result.
+func pollResult(c *Call) (Doc, *azure.Error) {
+	op, err := c.polled()
+	switch {
+	case err != nil:
+		return nil, err
+	case op.Ended.IsZero():
+		h := comeAgain.Clone()
+		h.Set("Location", op.resultURL(c.Base))
+		return Answer(Doc{}, http.StatusAccepted, h), nil
+	case op.Error != nil:
+		return nil, &azure.Error{Status: op.Error.Status, Code: op.Error.Code, Message: op.Error.Message}
+	case op.Verb == verbDelete && op.Type == azure.TypeResourceGroup:
+		return Answer(Doc{}, http.StatusOK, nil), nil
+	case op.Verb == verbDelete:
+		return Answer(Doc{}, http.StatusNoContent, nil), nil
+	}
+	doc, e := c.Load(op.Target)
+	if e != nil || doc == nil {
+		return Answer(Doc{}, http.StatusNoContent, nil), c.fault(e)
+	}
+	return c.view(c.arm.reg.find(op.Type), doc), nil
+}

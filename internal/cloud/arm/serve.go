@@ -1,0 +1,246 @@
+// Package arm is the front door of the local Azure Resource Manager: every call is parsed, authenticated, decided by
+// the RBAC engine, applied and logged here, in this order, whatever its resource type.
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+)
+
+// Config is what the door stands on.
+type Config struct {
+	Store        store.Store
+	Policy       *Policy // follows the same store
+	Tenant       azure.GUID
+	Now          func() time.Time
+	Propagation  time.Duration // until a role assignment made or removed counts
+	Authenticate func(*http.Request) (directory.Caller, *azure.Error)
+	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
+	Providers    []Provider
+	Log          *slog.Logger
+}
+
+// ARM serves Azure Resource Manager.
+type ARM struct {
+	cfg  Config
+	reg  *registry
+	work *runner
+}
+
+// New builds the type registry and resumes the operations that were under way. Close ends them.
+func New(ctx context.Context, cfg Config) (*ARM, error) {
+	reg, err := newRegistry(cfg.Providers)
+	if err != nil {
+		return nil, err
+	}
+	a := &ARM{cfg: cfg, reg: reg}
+	a.work = newRunner(a)
+	return a, a.work.start(ctx)
+}
+
+// Close stops working on operations; they go on at the next start.
+func (a *ARM) Close() { a.work.close() }
+
+// answer is what goes back to the client.
+type answer struct {
+	status int
+	header http.Header
+	body   any // nil: no body
+}
+
+// ServeHTTP is the one door.
+func (a *ARM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req, err := a.parse(r)
+	var ans answer
+	if err == nil {
+		ans, err = a.serve(r.Context(), req)
+	}
+	if err != nil {
+		ans = answer{status: err.Status, header: err.Header, body: err}
+	}
+	a.respond(w, req, ans)
+}
+
+// parse reads a request as far as its wording goes: version, caller, type, body.
+func (a *ARM) parse(r *http.Request) (*Request, *azure.Error) {
+	req := &Request{
+		Method: r.Method, Query: r.URL.Query(), Header: r.Header, Path: r.URL.Path, Base: "https://" + r.Host,
+		Correlation: orNew(r.Header.Get("x-ms-correlation-request-id")), RequestID: azure.NewGUID().String(),
+		ClientRequestID: r.Header.Get("x-ms-client-request-id"),
+	}
+	req.ClientIP, _, _ = net.SplitHostPort(r.RemoteAddr)
+	if req.Version = query(req, "api-version"); req.Version == "" {
+		return req, azure.MissingAPIVersion.Error()
+	}
+	var err *azure.Error
+	if req.Caller, err = a.cfg.Authenticate(r); err != nil {
+		return req, err
+	}
+	if err := a.route(req); err != nil {
+		return req, err
+	}
+	return req, req.readBody(r)
+}
+
+// query reads a parameter whatever the case of its name, as ARM does.
+func query(r *Request, name string) string {
+	for k, v := range r.Query {
+		if strings.EqualFold(k, name) && len(v) > 0 {
+			return v[0]
+		}
+	}
+	return ""
+}
+
+func orNew(id string) string {
+	if _, err := azure.ParseGUID(id); err != nil {
+		return azure.NewGUID().String()
+	}
+	return id
+}
+
+func (req *Request) readBody(r *http.Request) *azure.Error {
+	if r.Method != http.MethodPut && r.Method != http.MethodPatch && r.Method != http.MethodPost {
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return azure.InvalidContent.Format(azure.Fields{"cause": err.Error()})
+	}
+	if len(b) > maxBody {
+		return azure.ContentTooLarge.Format(azure.Fields{"max": "4"})
+	}
+	if len(strings.TrimSpace(string(b))) == 0 {
+		if r.Method == http.MethodPost {
+			return nil
+		}
+		return azure.InvalidContent.Format(azure.Fields{"cause": "The request content is empty"})
+	}
+	if req.Body, err = ParseDoc(b); err != nil {
+		return azure.InvalidContent.Format(azure.Fields{"cause": err.Error()})
+	}
+	return nil
+}
+
+// serve runs a request in one transaction, then logs a refused one in another.
+func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
+	var ans answer
+	var refused *azure.Error
+	work := func(tx store.Tx) error {
+		c := &Call{Request: req, Tx: tx, Now: a.cfg.Now().UTC(), arm: a}
+		if refused = a.cfg.Active(tx, req.Caller); refused == nil {
+			ans, refused = c.run()
+		}
+		if refused != nil {
+			return refused
+		}
+		return nil
+	}
+	var err error
+	if req.writes() {
+		err = a.cfg.Store.Update(ctx, work)
+	} else {
+		err = a.cfg.Store.View(ctx, work)
+	}
+	if err == nil {
+		a.work.wake()
+		return ans, nil
+	}
+	if refused == nil || !errors.Is(err, error(refused)) {
+		return ans, a.failure(req, err)
+	}
+	if refused.Status == http.StatusInternalServerError {
+		return ans, a.failure(req, refused)
+	}
+	if req.logged() && refused.Status != http.StatusUnauthorized {
+		if err := a.cfg.Store.Update(ctx, func(tx store.Tx) error {
+			c := &Call{Request: req, Tx: tx, Now: a.cfg.Now().UTC(), arm: a}
+			return c.log("Failed", refused.Status, refused)
+		}); err != nil {
+			return ans, a.failure(req, err)
+		}
+	}
+	return ans, refused
+}
+
+// failure hides an error of our own behind ARM's text and says it in the log.
+func (a *ARM) failure(req *Request, err error) *azure.Error {
+	a.cfg.Log.Error("request failed", "method", req.Method, "path", req.Path, "correlation", req.Correlation, "error", err)
+	if errors.Is(err, store.ErrFull) {
+		return &azure.Error{Status: http.StatusInsufficientStorage, Code: "InsufficientStorage",
+			Message: "The local Azure's data folder is full: nothing was written. Free disk space and try again."}
+	}
+	return azure.InternalServerError.Format(azure.Fields{"time": a.cfg.Now().UTC().Format(time.RFC3339Nano),
+		"subscription": req.ID.Subscription(), "id": req.RequestID, "correlation": req.Correlation})
+}
+
+// writes reports whether the request needs a writing transaction.
+func (req *Request) writes() bool {
+	switch req.Method {
+	case http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
+	case http.MethodPost:
+		return true
+	}
+	return false
+}
+
+// logged reports whether the activity log has the request: it never has reads.
+func (req *Request) logged() bool { return req.Type != nil && req.writes() }
+
+// run is the rest of the door, inside the transaction.
+func (c *Call) run() (answer, *azure.Error) {
+	switch {
+	case c.List:
+		return c.list()
+	case c.Action != "":
+		return c.act()
+	case c.Method == http.MethodPut, c.Method == http.MethodPatch:
+		return c.put()
+	case c.Method == http.MethodDelete:
+		return c.delete()
+	}
+	return c.get()
+}
+
+func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
+	h := w.Header()
+	for k, v := range ans.header {
+		h[k] = v
+	}
+	h.Set("x-ms-request-id", req.RequestID)
+	h.Set("x-ms-correlation-request-id", req.Correlation)
+	h.Set("x-ms-routing-request-id", "LOCAL:"+a.cfg.Now().UTC().Format("20060102T150405Z")+":"+req.Correlation)
+	if req.ClientRequestID != "" {
+		h.Set("x-ms-client-request-id", req.ClientRequestID)
+	}
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	var body []byte
+	switch b := ans.body.(type) {
+	case nil:
+	case *azure.Error:
+		h.Set("x-ms-failure-cause", "gateway")
+		body = b.Body()
+	default:
+		body, _ = json.Marshal(b) // documents came from JSON
+	}
+	if body != nil {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	w.WriteHeader(ans.status)
+	if req.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
+}

@@ -1,0 +1,190 @@
+package arm
+
+import (
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+)
+
+// Type is a resource type: what the front door needs to know to serve it.
+type Type struct {
+	Name   string // as RBAC actions spell it, e.g. Microsoft.Network/virtualNetworks
+	Shown  string // the "type" of its documents where that differs from Name
+	Source string // where its behaviour was taken from
+
+	// Since is the first api-version, Versions those that the provider's description lists.
+	// Clients ask for many; every well-formed one from Since on is served.
+	Since    string
+	Versions []string
+
+	Place      Place          // where its ids may stand
+	Tracked    bool           // has a location and tags
+	Identity   bool           // carries managed identities
+	ETag       bool           // documents and children carry etags
+	SystemData bool           // documents carry systemData
+	NameRule   *regexp.Regexp // of the last name; nil: ARM's general rule
+	PutMerges  bool           // a PUT leaves out what it does not change
+	Codes      Codes          // status codes that clients accept
+
+	Links    []Link
+	Children []Child
+	Keep     []string                 // members a PUT cannot remove: carried over where the request leaves them out
+	InUse    *azure.Message           // refuses a delete while another resource points here; fields: id, user
+	Check    func(*Call) *azure.Error // validates c.Doc and fills in what the provider computes
+	Steps    []Step                   // work that goes on after a PUT was accepted
+	Deleting []Step                   // work that goes on after a DELETE was accepted; the last one removes the resource
+	Deleted  func(*Call) *azure.Error // after the resource was removed
+	Actions  map[string]Action        // POST, by lower-cased name
+	View     func(*Call, Doc)         // what a reader sees beyond what is stored
+
+	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
+	Get  func(*Call) (Doc, *azure.Error)
+	List func(*Call) iter.Seq2[Doc, error]
+	Open bool // Get and List decide by themselves what the caller may see
+
+	inside *Child // of a type that is stored in its parent
+	parent *Type
+}
+
+// Place is where the ids of a type may stand.
+type Place uint8
+
+// Most resources stand in a resource group; extensions stand at any scope, with Any.
+const (
+	InGroup Place = iota
+	InSubscription
+	InTenant
+	Any
+)
+
+// Codes are a type's status codes: for a created, an updated and a deleted resource, and for a delete of nothing.
+type Codes struct{ Create, Update, Delete, Gone int }
+
+// Link is a reference to another resource: whoever writes the reference needs Action there (azure-facts 3.8).
+type Link struct {
+	Path   string       // as Each takes it
+	Action azure.Action // "": a plain reference, not checked for access
+}
+
+// Child is a collection inside of a type's documents that can be addressed by itself. It is stored once, in the parent.
+type Child struct {
+	Path string // of the array
+	Type *Type
+	Flat bool // the array's elements have the properties beside the name, as agentPoolProfiles
+}
+
+// Action is a POST on a resource. Do returns the answer's body, nil for none.
+type Action struct {
+	Do     func(*Call) (any, *azure.Error)
+	Write  bool         // takes a writing transaction
+	RBAC   azure.Action // where it is not {type}/{name}/action
+	Status int          // 200 where zero
+}
+
+// Step is a part of a long operation. It runs in a transaction of its own, together with the operation's cursor:
+// it is repeated after a crash, never half done. again > 0 runs the same step once more after that time.
+type Step func(*Call) (again time.Duration, err *azure.Error)
+
+// Provider is a resource provider: its types, and the first-party principal that it acts as, if it acts.
+type Provider struct {
+	Namespace string
+	Types     []Type
+	Service   directory.Principal      // zero: none
+	Seed      func(*Call) *azure.Error // run once for a new data folder
+}
+
+// registry finds types by name.
+type registry struct {
+	types     map[string]*Type // by lower-cased name
+	providers map[string]*Provider
+	order     []*Type
+}
+
+func newRegistry(providers []Provider) (*registry, error) {
+	r := &registry{types: map[string]*Type{}, providers: map[string]*Provider{}}
+	for i := range providers {
+		p := &providers[i]
+		r.providers[strings.ToLower(p.Namespace)] = p
+		for j := range p.Types {
+			if err := r.add(&p.Types[j]); err != nil {
+				return nil, err
+			}
+		}
+		for _, t := range operationTypes(p.Namespace) {
+			if err := r.add(t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r, nil
+}
+
+func (r *registry) add(t *Type) error {
+	key := strings.ToLower(t.Name)
+	if r.types[key] != nil {
+		return fmt.Errorf("type %s is defined twice", t.Name)
+	}
+	if t.Shown == "" {
+		t.Shown = t.Name
+	}
+	t.Codes = t.Codes.withDefaults()
+	r.types[key] = t
+	r.order = append(r.order, t)
+	for i := range t.Children {
+		c := &t.Children[i]
+		c.Type.inside, c.Type.parent = c, t
+		c.Type.ETag = t.ETag
+		if c.Type.Since == "" {
+			c.Type.Since, c.Type.Versions = t.Since, t.Versions
+		}
+		if err := r.add(c.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Codes) withDefaults() Codes {
+	for _, d := range []struct {
+		code *int
+		def  int
+	}{{&c.Create, 201}, {&c.Update, 200}, {&c.Delete, 200}, {&c.Gone, 204}} {
+		if *d.code == 0 {
+			*d.code = d.def
+		}
+	}
+	return c
+}
+
+func (r *registry) find(name string) *Type { return r.types[strings.ToLower(name)] }
+
+func (r *registry) service(namespace string) directory.Principal {
+	if p := r.providers[strings.ToLower(namespace)]; p != nil {
+		return p.Service
+	}
+	return directory.Principal{}
+}
+
+// namespace is the provider's name in a type or action.
+func namespace(name string) string { ns, _, _ := strings.Cut(name, "/"); return ns }
+
+func (t *Type) write() azure.Action  { return azure.Action(t.Name + "/write") }
+func (t *Type) read() azure.Action   { return azure.Action(t.Name + "/read") }
+func (t *Type) delete() azure.Action { return azure.Action(t.Name + "/delete") }
+
+var versionRule = regexp.MustCompile(`^20\d\d-[01]\d-[0-3]\d(-preview|-privatepreview|-alpha|-beta)?$`)
+
+// newestVersion bounds the api-versions that are believed.
+const newestVersion = "2027"
+
+// serves reports whether an api-version is one that the type has, or may have.
+func (t *Type) serves(version string) bool {
+	return slices.Contains(t.Versions, version) ||
+		versionRule.MatchString(version) && version[:10] >= t.Since && version < newestVersion
+}

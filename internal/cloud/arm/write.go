@@ -1,0 +1,441 @@
+package arm
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+)
+
+// put is PUT and PATCH: decide, find what is around, merge, decide the links, check, write, log.
+func (c *Call) put() (answer, *azure.Error) {
+	if err := c.authorize(c.Type.write(), c.ID); err != nil {
+		return answer{}, err
+	}
+	if err := c.findAround(); err != nil {
+		return answer{}, err
+	}
+	if err := c.precondition(); err != nil {
+		return answer{}, err
+	}
+	c.Doc = c.compose()
+	for _, step := range []func() *azure.Error{c.checkPlace, c.checkLinks, c.bindIdentity, c.check, c.write} {
+		if err := step(); err != nil {
+			return answer{}, err
+		}
+	}
+	return c.written()
+}
+
+// findAround loads what is there, and refuses where the scope or the parent is not.
+func (c *Call) findAround() *azure.Error {
+	if err := c.findScope(); err != nil {
+		return err
+	}
+	if err := c.groupIsOpen(); err != nil {
+		return err
+	}
+	if _, typ, names := c.ID.Split(); len(names) > 1 && typ != azure.TypeResourceGroup {
+		parent, err := c.Load(c.ID.Parent())
+		if err != nil {
+			return c.fault(err)
+		}
+		if parent == nil {
+			return azure.ParentNotFound.Format(azure.Fields{"verb": "write", "parent": c.ID.Parent().String(),
+				"type": strings.TrimPrefix(c.Type.Name, namespace(c.Type.Name)+"/")})
+		}
+	}
+	var err error
+	if c.Old, err = c.Load(c.ID); err != nil {
+		return c.fault(err)
+	}
+	if c.Old == nil && c.Method == http.MethodPatch {
+		return c.notFound()
+	}
+	return c.idle()
+}
+
+// groupIsOpen refuses new work in a group that is being deleted.
+func (c *Call) groupIsOpen() *azure.Error {
+	group := c.ID.GroupID()
+	if group.IsZero() || c.service {
+		return nil
+	}
+	doc, err := c.Load(group)
+	if err != nil {
+		return c.fault(err)
+	}
+	if Str(doc, "properties.provisioningState") == "Deleting" {
+		return azure.GroupBeingDeleted.Format(azure.Fields{"group": group.Name()})
+	}
+	return nil
+}
+
+// precondition is If-Match and If-None-Match (RFC 9110).
+func (c *Call) precondition() *azure.Error {
+	match, none := c.Header.Get("If-Match"), c.Header.Get("If-None-Match")
+	tag := Str(c.Old, "etag")
+	switch {
+	case match != "" && (c.Old == nil || match != "*" && tag != "" && match != tag):
+	case none == "*" && c.Old != nil:
+	default:
+		return nil
+	}
+	return azure.PreconditionFailed.Error()
+}
+
+// readOnly are the members that the door owns, whatever a request says.
+var readOnly = []string{"id", "name", "type", "etag", "systemData"}
+
+// compose is what will be stored: the request's body, on top of what it leaves alone.
+func (c *Call) compose() Doc {
+	body := Clone(c.Body)
+	for k := range body {
+		if slices.Contains(readOnly, k) || strings.HasPrefix(k, internal) {
+			delete(body, k)
+		}
+	}
+	doc := body
+	if c.Old != nil && (c.Method == http.MethodPatch || c.Type.PutMerges) {
+		doc = merge(Clone(c.Old), body)
+	}
+	for _, path := range c.Type.Keep {
+		if v := Get(c.Old, path); v != nil {
+			Default(doc, path, clone(v))
+		}
+	}
+	if c.Type.Identity && doc["identity"] == nil && c.Old["identity"] != nil {
+		doc["identity"] = clone(c.Old["identity"])
+	}
+	if c.Old != nil {
+		doc["id"], doc["name"] = c.Old["id"], c.Old["name"]
+	} else {
+		doc["id"], doc["name"] = c.canonical().String(), c.ID.Name()
+	}
+	doc["type"] = c.Type.Shown
+	if own := c.Old[internal]; own != nil {
+		doc[internal] = clone(own)
+	}
+	return doc
+}
+
+// canonical spells an id as Azure returns it: the resource group as it was created, the type as the provider names it.
+func (c *Call) canonical() azure.ID {
+	scope, typ, names := c.ID.Split()
+	if typ == azure.TypeResourceGroup {
+		return azure.SubscriptionID(strings.ToLower(names[0])).Join("resourceGroups", names[1])
+	}
+	if len(names) > 1 && c.Type.Place != Any {
+		if parent, _ := c.Load(c.ID.Parent()); parent != nil {
+			kind := c.Type.Name[strings.LastIndexByte(c.Type.Name, '/')+1:]
+			return azure.MustID(Str(parent, "id")).Join(kind, c.ID.Name())
+		}
+	}
+	if doc, _ := c.Load(scope); doc != nil {
+		scope = azure.MustID(Str(doc, "id"))
+	}
+	return scope.Resource(c.Type.Name, names...)
+}
+
+// checkPlace is what ARM checks of every tracked resource: its name, its location, its tags.
+func (c *Call) checkPlace() *azure.Error {
+	if rule := c.Type.NameRule; c.Old == nil && rule != nil && !rule.MatchString(c.ID.Name()) {
+		return azure.InvalidName.Format(azure.Fields{"name": c.ID.Name()})
+	}
+	if !c.Type.Tracked {
+		return nil
+	}
+	location := NormalLocation(Str(c.Doc, "location"))
+	old := Str(c.Old, "location")
+	switch {
+	case location == "" && old == "":
+		return azure.LocationRequired.Error()
+	case location == "":
+		location = old
+	case old != "" && location != old:
+		if c.Type.Name == azure.TypeResourceGroup {
+			return azure.GroupLocationConflict.Format(azure.Fields{"location": location, "old": old})
+		}
+		return azure.InvalidLocation.Format(azure.Fields{"name": c.ID.Name(), "old": old, "group": c.ID.ResourceGroup(), "location": location})
+	case !slices.Contains(Locations, location):
+		f := azure.Fields{"location": location, "type": c.Type.Name, "locations": strings.Join(Locations, ",")}
+		if c.Type.Name == azure.TypeResourceGroup {
+			return azure.GroupLocationNotAvailable.Format(f)
+		}
+		return azure.LocationNotAvailable.Format(f)
+	}
+	c.Doc["location"] = location
+	return nil
+}
+
+func (c *Call) check() *azure.Error {
+	if c.Type.Check == nil {
+		return nil
+	}
+	return c.Type.Check(c)
+}
+
+// write stores c.Doc, or puts it into its parent and stores that.
+func (c *Call) write() *azure.Error {
+	c.stamp()
+	if c.Type.inside == nil {
+		if err := c.Type.settle(c.Doc); err != nil {
+			return err
+		}
+		return c.fault(c.save(c.Type, c.ID, c.Doc))
+	}
+	parent, err := c.openParent()
+	if err != nil {
+		return err
+	}
+	c.Type.inside.insert(parent.Doc, c.Doc)
+	if err := parent.rewrite(); err != nil {
+		return err
+	}
+	_, e := c.Type.inside.element(parent.Doc, c.ID.Name())
+	c.Doc = c.Type.inside.project(parent.Doc, e)
+	return nil
+}
+
+// rewrite checks and stores a parent whose children changed.
+func (c *Call) rewrite() *azure.Error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.stamp()
+	if err := c.Type.settle(c.Doc); err != nil {
+		return err
+	}
+	return c.fault(c.save(c.Type, c.ID, c.Doc))
+}
+
+// openParent is the parent of a resource that is stored inside of it, ready to be changed.
+func (c *Call) openParent() (*Call, *azure.Error) {
+	r := *c.Request
+	r.ID, r.Type, r.Body = c.ID.Parent(), c.Type.parent, nil
+	p := &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service}
+	var err error
+	if p.Old, err = c.Load(r.ID); err != nil {
+		return nil, c.fault(err)
+	}
+	if p.Old == nil {
+		return nil, c.notFound()
+	}
+	p.Doc = Clone(p.Old)
+	return p, nil
+}
+
+// stamp gives a written document its etag and notes who wrote it when.
+func (c *Call) stamp() {
+	now := c.Now.Format(time.RFC3339Nano)
+	who, kind := c.Caller.ID.String(), "Application"
+	switch {
+	case c.Caller.UPN != "":
+		who, kind = c.Caller.UPN, "User"
+	case !c.Caller.Resource.IsZero():
+		kind = "ManagedIdentity"
+	case !c.Caller.AppID.IsZero():
+		who = c.Caller.AppID.String()
+	}
+	sd := Doc{"createdBy": who, "createdByType": kind, "createdAt": now}
+	if old := Map(c.Old, "_.systemData"); old != nil {
+		sd = Clone(old)
+	}
+	sd["lastModifiedBy"], sd["lastModifiedByType"], sd["lastModifiedAt"] = who, kind, now
+	Set(c.Doc, "_.systemData", sd)
+	if c.Type.ETag {
+		c.Doc["etag"] = `W/"` + azure.NewGUID().String() + `"`
+	}
+}
+
+// written answers a PUT, and starts the work that goes on after it.
+func (c *Call) written() (answer, *azure.Error) {
+	status := c.Type.Codes.Update
+	if c.Old == nil {
+		status = c.Type.Codes.Create
+	}
+	owner, steps := c, c.Type.Steps
+	if c.Type.inside != nil && len(c.Type.parent.Steps) > 0 {
+		var err *azure.Error
+		if owner, err = c.openParent(); err != nil {
+			return answer{}, err
+		}
+		steps = owner.Type.Steps
+	}
+	ans := answer{status: status}
+	if len(steps) == 0 {
+		ans.body = c.view(c.Type, c.Doc)
+		return ans, c.fault(c.log("Succeeded", status, nil))
+	}
+	op, err := owner.begin(verbWrite, c.Old == nil)
+	if err != nil {
+		return ans, c.fault(err)
+	}
+	if owner != c {
+		if doc, err := c.Load(c.ID); err == nil && doc != nil {
+			c.Doc = doc
+		}
+	} else {
+		c.Doc = owner.Doc
+	}
+	ans.header = http.Header{"Azure-Asyncoperation": {op.url(c.Base)}, "Retry-After": {"1"}}
+	ans.body = c.view(c.Type, c.Doc)
+	return ans, c.fault(c.log("Accepted", status, nil))
+}
+
+// delete removes a resource, or begins to.
+func (c *Call) delete() (answer, *azure.Error) {
+	if err := c.authorize(c.Type.delete(), c.ID); err != nil {
+		return answer{}, err
+	}
+	var err error
+	if c.Old, err = c.Load(c.ID); err != nil {
+		return answer{}, c.fault(err)
+	}
+	if c.Old == nil {
+		return c.gone()
+	}
+	c.Doc = c.Old
+	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused} {
+		if err := step(); err != nil {
+			return answer{}, err
+		}
+	}
+	if len(c.Type.Deleting) > 0 {
+		op, err := c.begin(verbDelete, false)
+		if err != nil {
+			return answer{}, c.fault(err)
+		}
+		h := http.Header{"Location": {op.resultURL(c.Base)}, "Retry-After": {"1"}}
+		if c.Type.Name != azure.TypeResourceGroup {
+			h.Set("Azure-AsyncOperation", op.url(c.Base))
+		}
+		return answer{status: http.StatusAccepted, header: h}, c.fault(c.log("Accepted", http.StatusAccepted, nil))
+	}
+	if err := c.Remove(); err != nil {
+		return answer{}, err
+	}
+	status := c.Type.Codes.Delete
+	return answer{status: status}, c.fault(c.log("Succeeded", status, nil))
+}
+
+// gone answers the delete of what is not there.
+func (c *Call) gone() (answer, *azure.Error) {
+	if c.Type.Codes.Gone == http.StatusNotFound {
+		return answer{}, c.notFound()
+	}
+	if err := c.findScope(); err != nil && c.Type.Place != Any {
+		return answer{}, err
+	}
+	return answer{status: c.Type.Codes.Gone}, c.fault(c.log("Succeeded", c.Type.Codes.Gone, nil))
+}
+
+// unused refuses to delete what another resource points to.
+func (c *Call) unused() *azure.Error {
+	targets := map[azure.ID]*azure.Message{c.ID: c.Type.InUse}
+	for _, child := range c.Type.Children {
+		for _, e := range child.elements(c.Old) {
+			targets[child.id(c.Old, e)] = child.Type.InUse
+		}
+	}
+	for id, m := range targets {
+		if m == nil {
+			continue
+		}
+		user, err := c.user(id)
+		if err != nil {
+			return c.fault(err)
+		}
+		if user != "" {
+			return m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "user": user})
+		}
+	}
+	return nil
+}
+
+// user is the id of a resource outside of c.ID that refers to target, or "".
+func (c *Call) user(target azure.ID) (string, error) {
+	for d, err := range c.Tx.Find(target.Key()) {
+		if err != nil {
+			return "", err
+		}
+		if d.Kind == directory.KindResource && !c.ID.Contains(azure.MustID(d.Key)) && !azure.MustID(d.Key).Contains(c.ID) {
+			doc, err := decode(d.Body)
+			return Str(doc, "id"), err
+		}
+	}
+	return "", nil
+}
+
+// Remove deletes the resource with everything that stands below it, children and extensions, and what belongs to it.
+func (c *Call) Remove() *azure.Error {
+	if c.Type.inside != nil {
+		parent, err := c.openParent()
+		if err != nil {
+			return err
+		}
+		c.Type.inside.remove(parent.Doc, c.ID.Name())
+		return parent.rewrite()
+	}
+	below, err := c.below()
+	if err != nil {
+		return c.fault(err)
+	}
+	for _, d := range below {
+		if err := c.removeOne(d); err != nil {
+			return err
+		}
+	}
+	self, err := c.Tx.Get(directory.KindResource, c.ID.Key())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return c.fault(err)
+	}
+	return c.removeOne(self)
+}
+
+// below are the stored documents under the resource's id, the deepest first.
+func (c *Call) below() ([]store.Doc, error) {
+	var docs []store.Doc
+	for d, err := range c.Tx.Scan(directory.KindResource, c.ID.Key()+"/", "") {
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+	}
+	slices.SortStableFunc(docs, func(a, b store.Doc) int {
+		return strings.Count(b.Key, "/") - strings.Count(a.Key, "/")
+	})
+	return docs, nil
+}
+
+func (c *Call) removeOne(d store.Doc) *azure.Error {
+	doc, err := decode(d.Body)
+	if err != nil {
+		return c.fault(err)
+	}
+	id, err := azure.ParseID(Str(doc, "id"))
+	if err != nil {
+		return c.fault(err)
+	}
+	if err := c.Tx.Delete(d.Kind, d.Key); err != nil {
+		return c.fault(err)
+	}
+	if err := c.dropSystemIdentity(doc); err != nil {
+		return err
+	}
+	t := c.arm.reg.find(id.Type())
+	if t == nil || t.Deleted == nil {
+		return nil
+	}
+	r := *c.Request
+	r.ID, r.Type = id, t
+	return t.Deleted(&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service, Old: doc, Doc: doc})
+}
