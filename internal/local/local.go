@@ -60,6 +60,7 @@ type Azure struct {
 	AdminKey string
 	roots    *x509.CertPool
 	leaf     *x509.Certificate
+	client   *http.Client
 }
 
 // Find returns the local Azure of a data folder after it has proved, by its certificate, that it is the one that answers.
@@ -77,6 +78,7 @@ func Find(ctx context.Context, dir string) (*Azure, error) {
 	if a.leaf, err = a.certificate(ctx); err != nil {
 		return nil, notRunning(dir, err)
 	}
+	a.client = a.newClient()
 	return a, nil
 }
 
@@ -126,10 +128,11 @@ func (a *Azure) Cloud() azure.Cloud {
 // The names in its certificate say so.
 func (a *Azure) Serves(host string) bool { return a.leaf.VerifyHostname(host) == nil }
 
-// Client returns a client that trusts this local Azure alone and reaches it under every host name; no request leaves the machine.
-func (a *Azure) Client() *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		Proxy: nil, // never the environment's
+// Client trusts this local Azure alone and reaches it under every host name; none of its requests leaves the machine.
+func (a *Azure) Client() *http.Client { return a.client }
+
+func (a *Azure) newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{ // without the environment's proxy
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, a.Addr)
 		},

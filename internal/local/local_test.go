@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -70,24 +71,37 @@ func write(t *testing.T, dir, name, body string) {
 	}
 }
 
+// echo answers every request with its host.
+var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
+
 // start serves a data folder as the local Azure does and returns the folder.
-func start(t *testing.T) string {
+func start(t *testing.T, h http.Handler) string {
 	t.Helper()
 	dir := t.TempDir()
-	serve(t, dir, authority(t, dir))
+	serve(t, dir, authority(t, dir), h)
 	write(t, dir, adminKeyFile, "admin-key\n")
 	write(t, dir, operatorFile, `{"clientId":"11111111-1111-1111-1111-111111111111","objectId":"22222222-2222-2222-2222-222222222222","secret":"s3cret","tenantId":"33333333-3333-3333-3333-333333333333"}`)
 	return dir
 }
 
-// serve listens with a certificate, publishes the endpoint in dir and answers every request with its host.
-func serve(t *testing.T, dir string, cert tls.Certificate) {
+// find starts a local Azure that answers with h, and finds it.
+func find(t *testing.T, h http.Handler) *Azure {
+	t.Helper()
+	a, err := Find(context.Background(), start(t, h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// serve listens with a certificate and publishes the endpoint in dir.
+func serve(t *testing.T, dir string, cert tls.Certificate, h http.Handler) {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })}
+	srv := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
 	addr := l.Addr().String()
@@ -99,7 +113,7 @@ func serve(t *testing.T, dir string, cert tls.Certificate) {
 }
 
 func TestFind(t *testing.T) {
-	dir := start(t)
+	dir := start(t, echo)
 	a, err := Find(context.Background(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -130,10 +144,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestClientReachesTheLocalAzureUnderEveryName(t *testing.T) {
-	a, err := Find(context.Background(), start(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := find(t, echo)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // must not matter
 	for _, host := range []string{strings.TrimPrefix(a.URL, "https://"), "acr1.azurecr.io", "login.microsoftonline.com"} {
 		resp, err := a.Client().Get("https://" + host + "/x")
@@ -160,19 +171,19 @@ func TestNotRunning(t *testing.T) {
 		{"no folder", "start one with: aksid up --data ", func(t *testing.T) string { return filepath.Join(t.TempDir(), "none") }},
 		{"never started", "start one with: aksid up --data ", func(t *testing.T) string { return t.TempDir() }},
 		{"left behind by a killed process", "nothing answers at 127.0.0.1:1", func(t *testing.T) string {
-			dir := start(t)
+			dir := start(t, echo)
 			if err := Publish(dir, Endpoint{URL: "https://localhost:1", Addr: "127.0.0.1:1"}); err != nil {
 				t.Fatal(err)
 			}
 			return dir
 		}},
 		{"the port is another's now", "another program answers at", func(t *testing.T) string {
-			dir := start(t)
-			serve(t, dir, authority(t, t.TempDir()))
+			dir := start(t, echo)
+			serve(t, dir, authority(t, t.TempDir()), echo)
 			return dir
 		}},
 		{"keys are gone", "operator.json", func(t *testing.T) string {
-			dir := start(t)
+			dir := start(t, echo)
 			os.Remove(filepath.Join(dir, operatorFile))
 			return dir
 		}},
@@ -198,7 +209,7 @@ func TestDamagedFiles(t *testing.T) {
 		caFile:       "no certificate",
 		adminKeyFile: strings.Repeat("k", maxFile+1),
 	} {
-		dir := start(t)
+		dir := start(t, echo)
 		write(t, dir, name, body)
 		_, err := Find(context.Background(), dir)
 		if err == nil || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), filepath.Join(dir, name)) {
