@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestMessages: every text of the file is in Messages, once, with a status, a code and a source.
+// TestMessages: every text of the messages files is in Messages, once, with a status, a code and a source.
 func TestMessages(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range Messages() {
@@ -50,18 +51,24 @@ func TestMessages(t *testing.T) {
 			seen[key] = true
 		}
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), "messages.go", nil, 0)
+	files, err := filepath.Glob("*messages.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	declared := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok {
-			declared += len(spec.Values)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return true
-	})
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok {
+				declared += len(spec.Values)
+			}
+			return true
+		})
+	}
 	if declared != len(Messages()) {
-		t.Errorf("messages.go declares %d texts, %d of them through message()", declared, len(Messages()))
+		t.Errorf("%v declare %d texts, %d of them through message()", files, declared, len(Messages()))
 	}
 }
