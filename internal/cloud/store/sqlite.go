@@ -14,14 +14,6 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// Options of OpenSQLite.
-type Options struct {
-	// Applied, if set, sees what each commit changed: the newest version of every document, in order of Rev, deleted
-	// ones with Deleted set. It is called once a commit, in commit order, before any of the commit's Update calls
-	// returns, and so before the next transaction begins. It must not call the store, nor change the documents.
-	Applied func([]Doc)
-}
-
 const (
 	applicationID = 0x616b7364 // "aksd" in the file's header (bytes 68–71, https://sqlite.org/fileformat2.html)
 	schemaVersion = 1          // in the header's user_version
@@ -175,19 +167,21 @@ func (s *sqliteStore) View(ctx context.Context, fn func(Tx) error) error {
 // reader takes an idle read connection or opens one: Views nest, so waiting for another's could wait for ever.
 func (s *sqliteStore) reader() (*conn, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
+		s.mu.Unlock()
 		return nil, ErrClosed
 	}
+	s.views.Add(1)
 	if n := len(s.idle); n > 0 {
 		c := s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		s.views.Add(1)
+		s.mu.Unlock()
 		return c, nil
 	}
+	s.mu.Unlock()
 	c, err := openReader(s.path)
-	if err == nil {
-		s.views.Add(1)
+	if err != nil {
+		s.views.Done()
 	}
 	return c, err
 }
@@ -217,11 +211,11 @@ func (s *sqliteStore) release(c *conn) {
 	}
 	s.mu.Unlock()
 	if !keep {
-		c.close()
+		_ = c.close() // nothing was written on it
 	}
 }
 
-// Changes reads everything from one snapshot. Tombstones are kept for good: a deleted document leaves its kind and key.
+// Changes reads from one snapshot. Tombstones are kept for good: what remains of a deleted document is its name.
 func (s *sqliteStore) Changes(ctx context.Context, after int64) iter.Seq2[Doc, error] {
 	return func(yield func(Doc, error) bool) {
 		broken := false

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -54,7 +55,9 @@ func (s *sqliteStore) gather(g *group) {
 func (s *sqliteStore) finish(g *group) {
 	defer close(g.done)
 	if g.err == nil && len(g.changed) > 0 {
-		g.err = s.wrap(s.writer.exec(stmtCommit))
+		if err := s.writer.exec(stmtCommit); err != nil {
+			g.err = s.wrap(fmt.Errorf("commit: %w", err))
+		}
 	}
 	if g.err != nil || len(g.changed) == 0 {
 		_ = s.writer.exec(stmtRollback) // fails where SQLite has rolled back by itself
@@ -86,12 +89,15 @@ func (s *sqliteStore) Update(ctx context.Context, fn func(Tx) error) error {
 		err = s.member(ctx, g, fn)
 		// An error waits too: it may come from what an earlier member wrote, which is not committed yet.
 		<-g.done
-		if g.err == nil || err != nil && g.members == 1 {
+		switch {
+		case g.err == nil:
+			return err
+		case g.members > 1:
+			continue
+		case err != nil:
 			return err
 		}
-		if g.members == 1 {
-			return g.err
-		}
+		return g.err
 	}
 }
 

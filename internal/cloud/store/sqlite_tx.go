@@ -100,21 +100,25 @@ func (t *tx) replace(d Doc) error {
 
 // replaceRefs touches only the references that came or went.
 func (t *tx) replaceRefs(d Doc, old []string) error {
-	for _, ref := range old {
-		if !slices.Contains(d.Refs, ref) {
-			if err := t.c.exec(stmtDeleteRef, ref, d.Kind, d.Key); err != nil {
-				return err
-			}
+	for _, ref := range minus(old, d.Refs) {
+		if err := t.c.exec(stmtDeleteRef, ref, d.Kind, d.Key); err != nil {
+			return err
 		}
 	}
-	for _, ref := range d.Refs {
-		if !slices.Contains(old, ref) {
-			if err := t.c.exec(stmtInsertRef, ref, d.Kind, d.Key); err != nil {
-				return err
-			}
+	for _, ref := range minus(d.Refs, old) {
+		if err := t.c.exec(stmtInsertRef, ref, d.Kind, d.Key); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func minus(refs, drop []string) []string {
+	dropped := make(map[string]bool, len(drop))
+	for _, r := range drop {
+		dropped[r] = true
+	}
+	return slices.DeleteFunc(slices.Clone(refs), func(r string) bool { return dropped[r] })
 }
 
 func flag(b bool) int64 {
@@ -181,8 +185,8 @@ func (t *tx) pages(what string, next func(last Doc) (stmt, []any)) iter.Seq2[Doc
 					return
 				}
 				last = d
-				if more = more || len(t.changed) > writes; len(t.changed) > writes {
-					size = 1
+				if len(t.changed) != writes {
+					more, size = true, 1
 					break
 				}
 			}

@@ -21,18 +21,23 @@ type Store interface {
 	// View runs fn on a consistent snapshot.
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update runs fn in a transaction and returns after the commit is on disk and the Applied hook has seen it.
-	// fn is short, does no I/O, may run again, and never nests. An error of fn rolls back what fn did, and only that.
+	// fn is short, does no I/O, may run again, and never nests. An error or a panic of fn rolls back what fn did, and
+	// only that.
 	Update(ctx context.Context, fn func(Tx) error) error
-	// Changes yields what changed after the given revision, oldest first: the newest version of each document.
+	// Changes yields what changed after the given revision, oldest first: the newest version of each document, deleted
+	// ones with Deleted set.
 	Changes(ctx context.Context, after int64) iter.Seq2[Doc, error]
+	// Close waits for the Views and the commit under way. What is called later gets ErrClosed.
 	Close() error
 }
 
 // Tx is a view of the documents inside View or Update. It is valid only until fn returns and on fn's goroutine.
+// It sees what it has written itself. Loops over Scan and Find may nest, write, and be left early: they yield each
+// document as it is when its turn comes.
 type Tx interface {
 	// Get returns ErrNotFound where there is no such document.
 	Get(kind, key string) (Doc, error)
-	// Put writes a document; Rev and Deleted are ignored.
+	// Put writes a document, which needs a kind and a key; Rev and Deleted are ignored.
 	Put(Doc) error
 	// Delete removes a document; a missing one is no error.
 	Delete(kind, key string) error
@@ -40,6 +45,15 @@ type Tx interface {
 	Scan(kind, prefix, after string) iter.Seq2[Doc, error]
 	// Find yields the documents that have ref among their Refs, in order of kind and key.
 	Find(ref string) iter.Seq2[Doc, error]
+}
+
+// Options of a store.
+type Options struct {
+	// Applied, if set, sees what each commit changed: the newest version of every document, in order of Rev, deleted
+	// ones with Deleted set. It is called once a commit, in commit order, before any Update of that commit returns and
+	// before the next transaction begins. It must not call the store, nor change the documents. Several Updates can
+	// share a commit, so a transaction may read what Applied has not seen yet.
+	Applied func([]Doc)
 }
 
 // Errors of a Store.
