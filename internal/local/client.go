@@ -19,11 +19,21 @@ const maxAnswer = 16 << 20
 
 // Principal is a service principal of the directory, as Microsoft Graph shows it.
 type Principal struct {
-	ID     azure.PrincipalID `json:"id"`
-	AppID  azure.GUID        `json:"appId"`
-	Name   string            `json:"displayName"`
-	Type   string            `json:"servicePrincipalType"` // Application or ManagedIdentity
-	Others []string          `json:"alternativeNames"`     // of managed identities: the resource id is among them
+	ID           azure.PrincipalID `json:"id"`
+	AppID        azure.GUID        `json:"appId"`
+	Name         string            `json:"displayName"`
+	Type         string            `json:"servicePrincipalType"` // Application or ManagedIdentity
+	Alternatives []string          `json:"alternativeNames"`
+}
+
+// Resource is the id of the resource that carries a managed identity, which is among its alternative names, or "".
+func (p Principal) Resource() string {
+	for _, name := range p.Alternatives {
+		if strings.HasPrefix(name, "/") {
+			return name
+		}
+	}
+	return ""
 }
 
 // Secret is a client secret that was just made.

@@ -24,11 +24,12 @@ type Session struct {
 }
 
 // foreign are variables that would point a program elsewhere or make it somebody else: credentials and endpoints
-// that azidentity, az and Terraform's azurerm read. They are taken away before a session's own are set.
+// that azidentity, az and Terraform's azurerm read. They are taken away before a session's own are set;
+// AZURE_CONFIG_DIR, which holds the user's own logins, is for the caller to set.
 var foreign = []string{
 	"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
 	"AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_SUBSCRIPTION_ID", "AZURE_ACCESS_TOKEN_FILE",
-	"AZURE_CLOUD_NAME", "AZURE_TOKEN_CREDENTIALS", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+	"AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "AZURE_TOKEN_CREDENTIALS", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
 	"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
 	"ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_CLIENT_CERTIFICATE", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_ID_FILE_PATH",
 	"ARM_CLIENT_SECRET_FILE_PATH", "ARM_USE_OIDC", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_OIDC_REQUEST_URL",
@@ -54,7 +55,6 @@ func (a *Azure) variables(s Session) map[string]string {
 	host := strings.TrimPrefix(a.URL, "https://")
 	set := map[string]string{
 		DataVar: a.Dir, FromVar: From,
-		"AZURE_CONFIG_DIR":                s.AzureFolder,
 		"AZURE_CORE_COLLECT_TELEMETRY":    "no",
 		"AZURE_CORE_USE_MSAL_HTTP_CACHE":  "no", // it would keep an answer that a grant has since changed
 		"AZURE_CORE_DISABLE_PROGRESS_BAR": "yes",

@@ -26,7 +26,7 @@ func TestEnviron(t *testing.T) {
 	a := &Azure{Endpoint: Endpoint{URL: "https://localhost:8443"}, Dir: "/data", CA: "/data/ca.pem"}
 	parent := []string{
 		"PATH=/bin", "AZURE_CORE_OUTPUT=table", "HTTPS_PROXY=http://corporate:3128", "no_proxy=*", "REQUESTS_CA_BUNDLE=/etc/ssl/x",
-		"AZURE_CLIENT_SECRET=real", "ARM_CLIENT_SECRET=real", "ARM_USE_OIDC=true", "MSI_ENDPOINT=http://127.0.0.1:1", "SSL_CERT_DIR=/etc/ssl", "ALL_PROXY=x",
+		"AZURE_CONFIG_DIR=/home/u/.azure", "AZURE_CLIENT_SECRET=real", "ARM_CLIENT_SECRET=real", "ARM_USE_OIDC=true", "MSI_ENDPOINT=http://127.0.0.1:1", "SSL_CERT_DIR=/etc/ssl", "ALL_PROXY=x",
 	}
 	client := azure.NewGUID()
 	for _, test := range []struct {
@@ -37,20 +37,20 @@ func TestEnviron(t *testing.T) {
 	}{
 		{
 			"service principal",
-			Session{Proxy: "http://127.0.0.1:9", AzureFolder: "/az", Subscription: "sub", Credential: Credential{ClientID: client, Secret: "s"}},
+			Session{Proxy: "http://127.0.0.1:9", Subscription: "sub", Credential: Credential{ClientID: client, Secret: "s"}},
 			map[string]string{
-				"PATH": "/bin", "AZURE_CORE_OUTPUT": "table", "AKSID_DATA": "/data", "AKSID_FROM": "local", "AZURE_CONFIG_DIR": "/az",
+				"PATH": "/bin", "AZURE_CORE_OUTPUT": "table", "AKSID_DATA": "/data", "AKSID_FROM": "local",
 				"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9",
 				"NO_PROXY": "localhost,127.0.0.1,::1", "no_proxy": "localhost,127.0.0.1,::1",
 				"REQUESTS_CA_BUNDLE": "/data/ca.pem", "SSL_CERT_FILE": "/data/ca.pem", "CURL_CA_BUNDLE": "/data/ca.pem", "NODE_EXTRA_CA_CERTS": "/data/ca.pem",
 				"AZURE_CLIENT_ID": client.String(), "AZURE_CLIENT_SECRET": "s", "ARM_CLIENT_ID": client.String(), "ARM_CLIENT_SECRET": "s",
 				"ARM_SUBSCRIPTION_ID": "sub", "AZURE_SUBSCRIPTION_ID": "sub", "ARM_METADATA_HOSTNAME": "localhost:8443", "ARM_USE_CLI": "false",
 			},
-			[]string{"ARM_USE_OIDC", "MSI_ENDPOINT", "SSL_CERT_DIR", "ALL_PROXY", "ARM_USE_MSI"},
+			[]string{"AZURE_CONFIG_DIR", "ARM_USE_OIDC", "MSI_ENDPOINT", "SSL_CERT_DIR", "ALL_PROXY", "ARM_USE_MSI"},
 		},
 		{
 			"machine",
-			Session{Proxy: "http://127.0.0.1:9", AzureFolder: "/az"},
+			Session{Proxy: "http://127.0.0.1:9"},
 			map[string]string{
 				"ARM_USE_MSI": "true", "ARM_MSI_ENDPOINT": "http://127.0.0.1:9/metadata/identity/oauth2/token",
 				"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9",

@@ -1,0 +1,151 @@
+// Package cli is the command line. Each command is a file: newX(*App) reads flags into xOptions, runX(ctx, *App, xOptions) works.
+//
+// Rules of the user interface:
+//   - Standard output carries what was asked for and nothing else, so that it can be piped.
+//   - Everything else (errors, warnings, progress) goes to standard error, each line beginning with "aksid: ".
+//   - An error is one line: what, where, and after a semicolon what to do next. Never a stack trace.
+//   - The exit code says what kind of error it was (exit.go).
+//   - Colour only where standard output is a terminal and neither NO_COLOR nor TERM=dumb says otherwise; nothing is said by colour alone.
+//   - Nothing asks a question: every command works in a script as it does by hand.
+//   - Secrets are never printed.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"aksid/internal/local"
+)
+
+// App is what a command has of the world.
+type App struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      []string // as os.Environ
+	Now      func() time.Time
+}
+
+// Main runs the command line of this process and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app := &App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Now: time.Now}
+	return app.Run(ctx, os.Args[1:])
+}
+
+// Run runs one command line, reports its error and returns the exit code.
+func (a *App) Run(ctx context.Context, args []string) int { return a.execute(ctx, newRoot(a), args) }
+
+func (a *App) execute(ctx context.Context, root *cobra.Command, args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			code = a.report(fmt.Errorf("%w: %v", errInternal, p))
+		}
+	}()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && cmd.Context().Value(started{}) == nil {
+		err = usagef("%w; see: %s --help", err, cmd.CommandPath())
+	}
+	return a.report(err)
+}
+
+// started is the key of a context that is there once a command's arguments were accepted: errors before are usage errors.
+type started struct{}
+
+func newRoot(a *App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "aksid",
+		Short: "Know, test and fix the identities of AKS clusters",
+		Long: `aksid says which identities an AKS cluster uses, where they have roles and what breaks without them,
+and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs and Terraform work.`,
+		Args:                  cobra.ArbitraryArgs,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			cmd.SetContext(context.WithValue(cmd.Context(), started{}, true))
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.AddCommand(newExec(a), newVersion(a))
+	return root
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	root.SuggestionsMinimumDistance = 2
+	meant := ""
+	if s := root.SuggestionsFor(name); len(s) > 0 {
+		meant = ", did you mean " + strings.Join(s, " or ") + "?"
+	}
+	return usagef("there is no command %q%s; see: aksid --help", name, meant)
+}
+
+// getenv is os.Getenv for the app's environment: the last entry of a name counts, as it does in a shell.
+func (a *App) getenv(name string) string {
+	for _, entry := range slices.Backward(a.Env) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// colour reports whether standard output may be coloured.
+func (a *App) colour() bool {
+	return isTerminal(a.Out) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// note writes a line to standard error.
+func (a *App) note(format string, args ...any) {
+	fmt.Fprintf(a.Err, "aksid: "+format+"\n", args...)
+}
+
+// dataFlag adds --data to a command.
+func dataFlag(cmd *cobra.Command, into *string) {
+	cmd.Flags().StringVar(into, "data", "", "data `folder` of the local Azure (default: "+local.DataVar+", else aksid in the user's data folder)")
+}
+
+// dataFolder is the folder that --data, the environment or the platform names.
+func (a *App) dataFolder(flag string) (string, error) {
+	dir, err := local.Dir(flag, a.getenv)
+	if err != nil {
+		return "", usagef("%w", err)
+	}
+	return dir, nil
+}
+
+// outputFlag adds -o to a command; its value is checked by validOutput.
+func outputFlag(cmd *cobra.Command, into *string, formats ...string) {
+	cmd.Flags().StringVarP(into, "output", "o", formats[0], "output `format`: "+strings.Join(formats, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !slices.Contains(formats, *into) {
+			return usagef("there is no output format %q; choose one of %s", *into, strings.Join(formats, ", "))
+		}
+		return nil
+	}
+}

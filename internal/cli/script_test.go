@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes aksid and two stand-ins commands of the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"aksid": func() { os.Exit(Main()) },
+		"child": func() { os.Exit(child(os.Args[1], os.Args[2:])) },
+		"az":    func() { os.Exit(standInAz(os.Args[1:])) },
+	})
+}
+
+// child is a program for aksid exec to run.
+func child(verb string, args []string) int {
+	switch verb {
+	case "env": // print variables
+		for _, name := range args {
+			fmt.Printf("%s=%s\n", name, os.Getenv(name))
+		}
+	case "cat": // copy standard input
+		io.Copy(os.Stdout, os.Stdin)
+	case "exit":
+		code, _ := strconv.Atoi(args[0])
+		return code
+	case "term": // be sent SIGTERM by way of the parent, and say so
+		got := make(chan os.Signal, 1)
+		signal.Notify(got, syscall.SIGTERM)
+		parent, _ := os.FindProcess(os.Getppid())
+		parent.Signal(syscall.SIGTERM)
+		fmt.Println(<-got)
+		return 7
+	case "die": // of a signal
+		self, _ := os.FindProcess(os.Getpid())
+		self.Kill()
+		select {}
+	}
+	return 0
+}
+
+// standInAz records what az is asked to do in $AZ_LOG and leaves behind what the real one does as far as aksid looks at it.
+func standInAz(args []string) int {
+	stdin, _ := io.ReadAll(os.Stdin)
+	log, err := os.OpenFile(os.Getenv("AZ_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ERROR: AZ_LOG:", err)
+		return 1
+	}
+	defer log.Close()
+	fmt.Fprintf(log, "az %s (standard input: %d bytes)\n", strings.Join(args, " "), len(stdin))
+	if os.Getenv("AZ_FAILS") != "" {
+		fmt.Fprintln(os.Stderr, "ERROR: az is unwell")
+		return 1
+	}
+	if args[0] == "cloud" {
+		if err := os.WriteFile(filepath.Join(os.Getenv("AZURE_CONFIG_DIR"), "clouds.config"), stdin, 0o600); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+// TestScripts runs testdata/*.txtar through the real main, each in an empty home.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("AZ_LOG", filepath.Join(e.WorkDir, "az.log"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+	})
+}
+
+// status runs a command and compares its exit code, as in: status 2 aksid --bad.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE COMMAND [ARGUMENT...]")
+	}
+	got, err := "0", ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = strconv.Itoa(exit.ExitCode())
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
