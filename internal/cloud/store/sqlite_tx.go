@@ -24,14 +24,35 @@ type tx struct {
 
 func (t *tx) end() { t.c = nil }
 
+// usable refuses what comes after an error of SQLite in an Update: SQLite may have rolled back the whole group by
+// itself, and would commit later statements one by one.
+func (t *tx) usable() error {
+	switch {
+	case t.c == nil:
+		return errEnded
+	case t.group != nil:
+		return t.group.err
+	}
+	return nil
+}
+
+// fail says what failed where; a group cannot be committed after it.
+func (t *tx) fail(what string, err error) error {
+	err = t.s.wrap(fmt.Errorf("%s: %w", what, err))
+	if t.group != nil {
+		t.group.err = err
+	}
+	return err
+}
+
 func (t *tx) Get(kind, key string) (Doc, error) {
-	if t.c == nil {
-		return Doc{}, errEnded
+	if err := t.usable(); err != nil {
+		return Doc{}, err
 	}
 	d, found, err := t.one(stmtGet, kind, key)
 	switch {
 	case err != nil:
-		return Doc{}, t.s.wrap(fmt.Errorf("get %s %q: %w", kind, key, err))
+		return Doc{}, t.fail(fmt.Sprintf("get %s %q", kind, key), err)
 	case !found:
 		return Doc{}, fmt.Errorf("%s %q: %w", kind, key, ErrNotFound)
 	}
@@ -59,18 +80,17 @@ func (t *tx) Delete(kind, key string) error {
 }
 
 func (t *tx) write(verb string, d Doc) error {
-	switch {
-	case t.c == nil:
-		return errEnded
-	case t.group == nil:
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.group == nil {
 		return fmt.Errorf("%s %s %q: %w", verb, d.Kind, d.Key, ErrReadOnly)
-	case d.Kind == "" || d.Key == "":
+	}
+	if d.Kind == "" || d.Key == "" {
 		return fmt.Errorf("%s %q %q: a document needs a kind and a key", verb, d.Kind, d.Key)
 	}
 	if err := t.replace(d); err != nil {
-		// SQLite may have rolled back more than the statement: the group cannot be committed any more.
-		t.group.err = t.s.wrap(fmt.Errorf("%s %s %q: %w", verb, d.Kind, d.Key, err))
-		return t.group.err
+		return t.fail(fmt.Sprintf("%s %s %q", verb, d.Kind, d.Key), err)
 	}
 	return nil
 }
@@ -148,7 +168,7 @@ func successor(prefix string) any {
 }
 
 func (t *tx) Find(ref string) iter.Seq2[Doc, error] {
-	return t.pages("find "+ref, func(last Doc) (stmt, []any) {
+	return t.pages(fmt.Sprintf("find %q", ref), func(last Doc) (stmt, []any) {
 		return stmtFind, []any{ref, last.Kind, last.Key}
 	})
 }
@@ -174,9 +194,9 @@ func (t *tx) pages(what string, next func(last Doc) (stmt, []any)) iter.Seq2[Doc
 	return func(yield func(Doc, error) bool) {
 		var last Doc
 		for size := firstPage; ; size = min(2*size, maxPage) {
-			page, more, err := t.page(size, next, last)
+			page, more, err := t.page(what, size, next, last)
 			if err != nil {
-				yield(Doc{}, t.s.wrap(fmt.Errorf("%s: %w", what, err)))
+				yield(Doc{}, err)
 				return
 			}
 			writes := len(t.changed)
@@ -198,11 +218,8 @@ func (t *tx) pages(what string, next func(last Doc) (stmt, []any)) iter.Seq2[Doc
 }
 
 // page reads at most size documents; more says that there may be others.
-func (t *tx) page(size int, next func(Doc) (stmt, []any), last Doc) (page []Doc, more bool, err error) {
-	if t.c == nil {
-		return nil, false, errEnded
-	}
-	if err := t.ctx.Err(); err != nil {
+func (t *tx) page(what string, size int, next func(Doc) (stmt, []any), last Doc) (page []Doc, more bool, err error) {
+	if err := errors.Join(t.usable(), t.ctx.Err()); err != nil {
 		return nil, false, err
 	}
 	var bad error
@@ -216,7 +233,10 @@ func (t *tx) page(size int, next func(Doc) (stmt, []any), last Doc) (page []Doc,
 		more = len(page) == size || total >= pageBytes
 		return bad == nil && !more
 	}, id, args...)
-	return page, more, errors.Join(err, bad)
+	if err = errors.Join(err, bad); err != nil {
+		return nil, false, t.fail(what, err)
+	}
+	return page, more, nil
 }
 
 // scanDoc reads a row rev, deleted, kind, key, refs, body.
