@@ -1,121 +1,178 @@
 package rbac
 
 import (
-	"iter"
-	"slices"
 	"time"
 
 	"aksid/internal/azure"
 )
 
-// InForce reports whether the assignment counts at a time; the zero time is every time.
+// InForce reports whether an assignment counts at a time; at the zero time every one does.
 func (g *Grant) InForce(at time.Time) bool { return inForce(g.From, g.Until, at) }
 
 func inForce(from, until, at time.Time) bool {
 	return at.IsZero() || (from.IsZero() || !at.Before(from)) && (until.IsZero() || at.Before(until))
 }
 
-// Decide answers a request. A deny assignment wins; then a grant; then what could not be decided.
+// Decide answers a request. A deny assignment wins over every grant; a grant over what is not known. What grants is
+// the principal's own assignment before a group's, and of one holder the one nearest to the scope.
 func (p *Policy) Decide(r Request) Decision {
-	subjects := p.subjects(r)
-	for _, d := range p.denies {
-		if p.denies1(d, r, subjects) {
-			return Decision{Outcome: Denied, Deny: d}
-		}
+	var buf [pathSize]step
+	path := p.path(buf[:0], r.Scope)
+	deny, denied := p.denial(&r, path)
+	if denied == yes {
+		return Decision{Outcome: Denied, Deny: deny}
 	}
-	var d Decision
-	for _, g := range p.grants {
-		if !slices.Contains(subjects, g.Principal) || !g.InForce(r.At) || !p.covers(g.Scope, r.Scope) {
-			continue
-		}
-		role, ok := p.roles[g.Role]
-		if !ok {
-			d.Outcome = Unknown
-			continue
-		}
-		switch p.roleGrants(role, g, r) {
-		case yes:
-			return Decision{Outcome: Granted, By: g}
-		case maybe:
-			d.Outcome, d.Condition = Unknown, true
-		}
+	s := search{p: p, r: &r, path: path, row: p.roles.row(r.Action, r.Data)}
+	for _, step := range path {
+		s.mask |= 1 << (step.hash >> 32 & 63)
 	}
-	if d.Outcome == NotGranted && p.isUnread(r) {
-		d.Outcome = Unknown
+	by := s.granted()
+	switch {
+	case by != nil && denied == maybe:
+		return Decision{Outcome: Unknown, Condition: true}
+	case by != nil:
+		return Decision{Outcome: Granted, By: by}
+	case s.open || p.isUnread(&r, path):
+		return Decision{Outcome: Unknown, Condition: s.condition}
 	}
-	return d
+	return Decision{Condition: s.condition}
 }
 
-func (p *Policy) isUnread(r Request) bool {
-	if r.Groups == nil && p.unreadGroups[r.Principal] {
+// search looks for what grants a request.
+type search struct {
+	p         *Policy
+	r         *Request
+	path      []step
+	mask      uint64 // a bit for each step, by the lowest bits of what byPrincipal has of its hash
+	row       *row
+	open      bool // an assignment may or may not grant
+	condition bool // a condition keeps an assignment from granting
+}
+
+// granted looks at the assignments of the principal and of its groups.
+func (s *search) granted() *Grant {
+	if by := s.held(s.r.Principal); by != nil {
+		return by
+	}
+	if s.r.Groups == nil && len(s.p.memberships.find(hashOf(s.r.Principal))) == 0 {
+		return nil
+	}
+	return s.grantedToGroup()
+}
+
+func (s *search) grantedToGroup() (by *Grant) {
+	var buf [fewSubjects]azure.PrincipalID
+	list := subjects{ids: append(buf[:0], s.r.Principal)}
+	s.p.walk(&list, s.r.Groups, func(group azure.PrincipalID, _ int) bool {
+		by = s.held(group)
+		return by == nil
+	})
+	return by
+}
+
+// manyGrants of one holder are searched rather than looked through.
+const manyGrants = 32
+
+// held looks at the assignments of one holder. Nobody has the nil GUID.
+func (s *search) held(by azure.PrincipalID) *Grant {
+	from := holder(by)
+	page := s.p.byPrincipal.page(from)
+	if len(page) == 0 || by.IsZero() {
+		return nil
+	}
+	first := s.p.byPrincipal.seek(page, from)
+	var found *Grant
+	nearest := len(s.path)
+	for i := first; i < len(page) && page[i].hash>>32 == from>>32; i++ {
+		if i-first == manyGrants {
+			return s.heldByMany(by, page[first:])
+		}
+		hash := page[i].hash & (1<<32 - 1)
+		if s.mask>>(hash&63)&1 == 0 {
+			continue
+		}
+		for k := range s.path[:nearest] {
+			if s.path[k].hash>>32 == hash && s.counts(&page[i].val, by, s.path[k].key) {
+				found, nearest = &page[i].val.grant.Grant, k
+				break
+			}
+		}
+	}
+	return found
+}
+
+// heldByMany is held for a long list, which begins the page.
+func (s *search) heldByMany(by azure.PrincipalID, page []slot[held]) *Grant {
+	from := holder(by)
+	end := len(page)
+	if next := from + 1<<32; next > from {
+		end = seek(page, next, manyGrants)
+	}
+	for _, step := range s.path {
+		hash := from | step.hash>>32
+		guess := int(step.hash >> 32 * uint64(end) >> 32)
+		for i := seek(page[:end], hash, guess); i < end && page[i].hash == hash; i++ {
+			if s.counts(&page[i].val, by, step.key) {
+				return &page[i].val.grant.Grant
+			}
+		}
+	}
+	return nil
+}
+
+// counts reports whether an assignment grants the request, and notes what stands in its way.
+func (s *search) counts(h *held, by azure.PrincipalID, scope string) bool {
+	yes := bit(s.row.yes, h.role)
+	if !yes && !bit(s.row.other, h.role) {
+		return false
+	}
+	g := h.grant
+	if g.Principal != by || g.Scope.Key() != scope || h.bounded && !g.InForce(s.r.At) {
+		return false
+	}
+	if yes && g.condition == nil {
 		return true
 	}
-	for _, u := range p.unread {
-		if p.covers(u.Scope, r.Scope) {
-			return true
+	return s.weighs(h)
+}
+
+// weighs is counts where something is not plain.
+func (s *search) weighs(h *held) bool {
+	t := s.row.says(h.role)
+	if t == unknownRole {
+		s.open = true
+		return false
+	}
+	switch min(t, h.grant.condition.eval(s.r.Action)) {
+	case yes:
+		return true
+	case maybe:
+		s.open = true
+	}
+	s.condition = true
+	return false
+}
+
+// isUnread reports whether something that could grant the request could not be read.
+func (p *Policy) isUnread(r *Request, path []step) bool {
+	if r.Groups == nil && p.groupsUnknown(r.Principal) {
+		return true
+	}
+	for _, step := range path {
+		for _, u := range p.unread.find(step.hash) {
+			if u.val.Scope.Key() == step.key {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-func (p *Policy) roleGrants(role *Role, g *Grant, r Request) truth {
-	best := no
-	for i := range role.Permissions {
-		e := &role.Permissions[i]
-		if e.names(r.Action, r.Data) {
-			best = max(best, min(evalCondition(e.Condition, r.Action), evalCondition(g.Condition, r.Action)))
+func (p *Policy) groupsUnknown(principal azure.PrincipalID) bool {
+	for _, s := range p.unknownGroups.find(hashOf(principal)) {
+		if s.val == groupless(principal) {
+			return true
 		}
 	}
-	return best
-}
-
-func (p *Policy) subjects(r Request) []azure.PrincipalID {
-	groups := r.Groups
-	if groups == nil {
-		groups = p.GroupsOf(r.Principal)
-	}
-	return append([]azure.PrincipalID{r.Principal}, groups...)
-}
-
-func (p *Policy) denies1(d *Deny, r Request, subjects []azure.PrincipalID) bool {
-	named := func(g azure.GUID) bool { return slices.Contains(subjects, g) }
-	if !p.covers(d.Scope, r.Scope) || d.NotChildren && !d.Scope.Equal(r.Scope) || !inForce(d.From, d.Until, r.At) ||
-		!d.Everyone && !slices.ContainsFunc(d.Principals, named) || slices.ContainsFunc(d.Except, named) {
-		return false
-	}
-	return slices.ContainsFunc(d.Permissions, func(e Permission) bool { return e.names(r.Action, r.Data) })
-}
-
-// WhoCan are the assignments that grant an action at a scope, without those whose principal is denied it.
-func (p *Policy) WhoCan(action azure.Action, scope azure.ID) iter.Seq[Grant] {
-	return p.whoCan(Request{Action: action, Scope: scope})
-}
-
-// WhoCanData is WhoCan for data actions.
-func (p *Policy) WhoCanData(action azure.Action, scope azure.ID) iter.Seq[Grant] {
-	return p.whoCan(Request{Action: action, Scope: scope, Data: true})
-}
-
-func (p *Policy) whoCan(r Request) iter.Seq[Grant] {
-	return func(yield func(Grant) bool) {
-		for _, g := range p.grants {
-			r.Principal = g.Principal
-			role, ok := p.roles[g.Role]
-			if ok && p.covers(g.Scope, r.Scope) && p.roleGrants(role, g, r) == yes && p.Decide(r).Outcome == Granted && !yield(*g) {
-				return
-			}
-		}
-	}
-}
-
-// Permissions are the assignments that count for a principal at a scope: its own and its groups', there and inherited.
-func (p *Policy) Permissions(principal azure.PrincipalID, scope azure.ID) iter.Seq[Grant] {
-	return func(yield func(Grant) bool) {
-		subjects := p.subjects(Request{Principal: principal})
-		for _, g := range p.grants {
-			if slices.Contains(subjects, g.Principal) && p.covers(g.Scope, scope) && !yield(*g) {
-				return
-			}
-		}
-	}
+	return false
 }

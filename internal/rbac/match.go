@@ -8,30 +8,49 @@ import (
 
 // MatchAction reports whether a pattern of a role names the action, without case. A * stands for any text,
 // slashes included; /*/ also stands for a single slash, so that X/*/y names X/y (azure-facts, finding 1).
+// Blanks around a pattern, which some of Azure's own roles have, do not count.
 func MatchAction(pattern string, action azure.Action) bool {
-	return matchPattern(strings.ToLower(strings.TrimSpace(pattern)), action.Key())
-}
-
-func matchPattern(pattern, action string) bool {
-	piece, rest, wild := strings.Cut(pattern, "*")
+	text := string(action)
+	piece, rest, wild := strings.Cut(strings.TrimSpace(pattern), "*")
 	if !wild {
-		return pattern == action
+		return len(piece) == len(text) && hasPrefixFold(text, piece)
 	}
-	if !strings.HasPrefix(action, piece) {
+	if !hasPrefixFold(text, piece) {
 		return false
 	}
-	at := len(piece)
-	for {
+	for at := len(piece); ; {
 		if strings.HasSuffix(piece, "/") && strings.HasPrefix(rest, "/") {
-			at-- // the two slashes of /*/ may be one
+			at-- // the slashes on both sides of the * may be one
 		}
 		if piece, rest, wild = strings.Cut(rest, "*"); !wild {
-			return len(action)-at >= len(piece) && strings.HasSuffix(action, piece)
+			end := len(text) - len(piece)
+			return end >= at && hasPrefixFold(text[end:], piece)
 		}
-		i := strings.Index(action[at:], piece)
-		if i < 0 {
+		for ; !hasPrefixFold(text[at:], piece); at++ {
+			if len(text)-at <= len(piece) {
+				return false
+			}
+		}
+		at += len(piece)
+	}
+}
+
+// hasPrefixFold is strings.HasPrefix without the case of ASCII letters: actions have no others.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if a, b := s[i], prefix[i]; a != b && lower(a) != lower(b) {
 			return false
 		}
-		at += i + len(piece)
 	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }

@@ -2,31 +2,43 @@ package rbac
 
 import "aksid/internal/azure"
 
-// Grants reports whether the role grants the action: some element of its permissions names it, does not exclude it,
-// and has no condition that would have to be evaluated.
+// Grants reports whether an assignment of the role grants the action: an element of its permissions names it, does not
+// exclude it, and has no condition that is open or not met.
 func (r *Role) Grants(action azure.Action, data bool) bool {
 	for i := range r.Permissions {
-		p := &r.Permissions[i]
-		if p.names(action, data) && evalCondition(p.Condition, action) == yes {
+		e := &r.Permissions[i]
+		if e.grants(action, data) && parseCondition(e.Condition).eval(action) == yes {
 			return true
 		}
 	}
 	return false
 }
 
-func (p *Permission) names(action azure.Action, data bool) bool {
-	in, out := p.Actions, p.NotActions
+// patterns are the element's patterns for control or data actions, and those that exclude.
+func (e *Permission) patterns(data bool) (in, out []string) {
 	if data {
-		in, out = p.DataActions, p.NotDataActions
+		return e.DataActions, e.NotDataActions
 	}
-	return anyMatches(in, action) && !anyMatches(out, action)
+	return e.Actions, e.NotActions
 }
 
-func anyMatches(patterns []string, action azure.Action) bool {
+// grants leaves the element's condition out.
+func (e *Permission) grants(action azure.Action, data bool) bool {
+	in, out := e.patterns(data)
+	_, named := findPattern(in, action)
+	if !named {
+		return false
+	}
+	_, excluded := findPattern(out, action)
+	return !excluded
+}
+
+// findPattern is the first pattern that names the action.
+func findPattern(patterns []string, action azure.Action) (string, bool) {
 	for _, p := range patterns {
 		if MatchAction(p, action) {
-			return true
+			return p, true
 		}
 	}
-	return false
+	return "", false
 }

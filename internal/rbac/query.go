@@ -1,0 +1,77 @@
+package rbac
+
+import (
+	"iter"
+
+	"aksid/internal/azure"
+)
+
+// WhoCan are the assignments that grant a control action at a scope, at any time (see Grant.InForce), nearest first;
+// without those whose holder is denied it, and those under a condition that is open. Whether it is inherited shows in
+// the assignment's scope; a group's stands for its members.
+func (p *Policy) WhoCan(action azure.Action, scope azure.ID) iter.Seq[Grant] {
+	return p.whoCan(Request{Action: action, Scope: scope})
+}
+
+// WhoCanData is WhoCan for a data action.
+func (p *Policy) WhoCanData(action azure.Action, scope azure.ID) iter.Seq[Grant] {
+	return p.whoCan(Request{Action: action, Data: true, Scope: scope})
+}
+
+func (p *Policy) whoCan(r Request) iter.Seq[Grant] {
+	return func(yield func(Grant) bool) {
+		path := p.path(nil, r.Scope)
+		s := search{p: p, r: &r, path: path, row: p.roles.row(r.Action, r.Data)}
+		var denials []*deny
+		p.denials(&r, path, func(d *deny, _ truth) bool { denials = append(denials, d); return true })
+		for _, step := range path {
+			for _, g := range p.byScope.find(step.hash) {
+				h := held{g.val, p.roles.number[g.val.Role], true}
+				if s.counts(&h, g.val.Principal, step.key) && !p.bound(denials, g.val.Principal) && !yield(g.val.Grant) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// bound reports whether a deny assignment binds the principal, or may; and nothing is granted to the nil GUID.
+func (p *Policy) bound(denials []*deny, principal azure.PrincipalID) bool {
+	if len(denials) == 0 || principal.IsZero() {
+		return principal.IsZero()
+	}
+	list := subjects{ids: []azure.PrincipalID{principal}}
+	p.walk(&list, nil, func(azure.PrincipalID, int) bool { return true })
+	for _, d := range denials {
+		if d.binds(&list) {
+			return true
+		}
+	}
+	return false
+}
+
+// Permissions are the assignments that reach a principal at a scope, at any time (see Grant.InForce): its own and its
+// groups', made there or inherited; of each holder the nearest first. What they grant is their roles' to say.
+func (p *Policy) Permissions(principal azure.PrincipalID, scope azure.ID) iter.Seq[Grant] {
+	return func(yield func(Grant) bool) {
+		path := p.path(nil, scope)
+		list := subjects{ids: []azure.PrincipalID{principal}}
+		if !p.reaching(path, principal, yield) {
+			return
+		}
+		p.walk(&list, nil, func(group azure.PrincipalID, _ int) bool { return p.reaching(path, group, yield) })
+	}
+}
+
+// reaching yields the assignments of one holder that reach the path.
+func (p *Policy) reaching(path []step, by azure.PrincipalID, yield func(Grant) bool) bool {
+	for _, step := range path {
+		for _, h := range p.byPrincipal.find(holder(by) | step.hash>>32) {
+			g := h.val.grant
+			if g.Principal == by && !by.IsZero() && g.Scope.Key() == step.key && !yield(g.Grant) {
+				return false
+			}
+		}
+	}
+	return true
+}
