@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -77,7 +78,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 	}
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
-		return nil, err
+		return nil, storeError(err)
 	}
 	writer, rev, err := openWriter(path)
 	if err != nil {
@@ -277,8 +278,11 @@ var sqliteErrors = map[int]error{
 	lib.SQLITE_READONLY:      ErrReadOnly,
 }
 
-// sqliteError makes a driver's error one of a Store's, where there is one.
-func sqliteError(err error) error {
+// storeError makes an error of the driver or the system one of a Store's, where there is one.
+func storeError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err

@@ -73,7 +73,7 @@ func openConn(path string) (*conn, error) {
 	}
 	dc, err := new(sqlite.Driver).Open(uri.String() + "?_defensive=1&_dqs=0")
 	if err != nil {
-		return nil, sqliteError(err)
+		return nil, storeError(err)
 	}
 	c := &conn{Conn: dc}
 	if err := c.script("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY"); err != nil {
@@ -85,19 +85,19 @@ func openConn(path string) (*conn, error) {
 // script runs statements that are not kept.
 func (c *conn) script(sql string) error {
 	_, err := c.Conn.(driver.ExecerContext).ExecContext(context.Background(), sql, nil)
-	return sqliteError(err)
+	return storeError(err)
 }
 
 // number runs a query whose answer is one number.
 func (c *conn) number(sql string) (int64, error) {
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
 	if err != nil {
-		return 0, sqliteError(err)
+		return 0, storeError(err)
 	}
 	defer rows.Close()
 	dest := make([]driver.Value, 1)
 	if err := rows.Next(dest); err != nil {
-		return 0, sqliteError(err)
+		return 0, storeError(err)
 	}
 	n, ok := dest[0].(int64)
 	if !ok {
@@ -110,7 +110,7 @@ func (c *conn) prepared(id stmt) (driver.Stmt, error) {
 	if c.stmts[id] == nil {
 		st, err := c.Prepare(statements[id])
 		if err != nil {
-			return nil, sqliteError(err)
+			return nil, storeError(err)
 		}
 		c.stmts[id] = st
 	}
@@ -123,7 +123,7 @@ func (c *conn) exec(id stmt, args ...any) error {
 		return err
 	}
 	_, err = st.(driver.StmtExecContext).ExecContext(context.Background(), named(args))
-	return sqliteError(err)
+	return storeError(err)
 }
 
 // query yields to each row until it answers false; the statement is free again when query returns.
@@ -134,7 +134,7 @@ func (c *conn) query(each func(row []driver.Value) bool, id stmt, args ...any) e
 	}
 	rows, err := st.(driver.StmtQueryContext).QueryContext(context.Background(), named(args))
 	if err != nil {
-		return sqliteError(err)
+		return storeError(err)
 	}
 	row := make([]driver.Value, 6)
 	for err == nil {
@@ -145,7 +145,7 @@ func (c *conn) query(each func(row []driver.Value) bool, id stmt, args ...any) e
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return sqliteError(errors.Join(err, rows.Close()))
+	return storeError(errors.Join(err, rows.Close()))
 }
 
 func named(args []any) []driver.NamedValue {
@@ -163,5 +163,5 @@ func (c *conn) close() error {
 			errs = append(errs, st.Close())
 		}
 	}
-	return sqliteError(errors.Join(append(errs, c.Conn.Close())...))
+	return storeError(errors.Join(append(errs, c.Conn.Close())...))
 }

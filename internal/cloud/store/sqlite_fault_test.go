@@ -188,7 +188,7 @@ func TestCommitFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		applied, failures, runs := 0, 1, 0
 		s := openFault(t)
-		s.applied = func(docs []Doc) { applied += len(docs) }
+		s.applied = func([]Doc) { applied++ }
 		s.writer.Conn.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
 			failures--
 			return max(0, int32(failures+1))
@@ -210,9 +210,80 @@ func TestCommitFails(t *testing.T) {
 			t.Errorf("group: %v, %d runs", err, runs)
 		}
 		if n := count(t, s); n != 3 || applied != 3 {
-			t.Errorf("group: %d documents, %d applied", n, applied)
+			t.Errorf("group: %d documents, %d commits applied", n, applied)
 		}
 	})
+}
+
+// A turn alone is shared with nobody who waits.
+func TestAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openFault(t)
+		g, err := s.join(t.Context(), s.alone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { err = put(s, "a") })
+		synctest.Wait()
+		s.leave(g, nil, false)
+		<-g.done
+		if wg.Wait(); g.members != 1 || err != nil {
+			t.Errorf("%d members, %v", g.members, err)
+		}
+	})
+}
+
+// Close waits for a View, and keeps the file locked meanwhile.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openFault(t)
+		closed := false
+		err := s.View(t.Context(), func(tx Tx) error {
+			go func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+				closed = true
+			}()
+			synctest.Wait()
+			if closed {
+				t.Error("closed during a View")
+			}
+			_, err := tx.Get("k", "a")
+			return err
+		})
+		if synctest.Wait(); !closed || !errors.Is(err, ErrNotFound) {
+			t.Errorf("closed %v, %v", closed, err)
+		}
+	})
+}
+
+// A page ends when it is large, so that a loop holds little in memory.
+func TestPageBytes(t *testing.T) {
+	s := openFault(t)
+	err := s.Update(t.Context(), func(tx Tx) error {
+		for _, k := range many(8) {
+			if err := tx.Put(Doc{Kind: "k", Key: k, Body: make([]byte, pageBytes/2)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(t.Context(), func(view Tx) error {
+		next := func(Doc) (stmt, []any) { return stmtChanges, []any{int64(0)} }
+		page, more, err := view.(*tx).page("page", maxPage, next, Doc{})
+		if len(page) != 2 || !more {
+			t.Errorf("%d documents, more %v", len(page), more)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Another program, such as a SQLite shell, may hold the write lock.
