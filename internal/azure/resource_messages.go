@@ -35,6 +35,8 @@ var (
 		"Invalid resource group location '{location}'. The Resource group already exists in location '{old}'.", "recorded")
 	GroupBeingDeleted = message(409, "ResourceGroupBeingDeleted",
 		"The resource group '{group}' is in deprovisioning state and cannot perform this operation.", "recorded")
+	ResourceGroupDeletionBlocked = message(409, "ResourceGroupDeletionBlocked",
+		"Deletion of resource group '{group}' failed as resources with identifiers '{resources}' could not be deleted. The provisioning state of the resource group will be rolled back. The tracking Id is '{id}'. Please check audit logs for more details.", "recorded")
 	InvalidName = message(400, "InvalidResourceName",
 		"Resource name {name} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.", "recorded, network resource provider")
 	InvalidGroupName = message(400, "InvalidResourceGroup",
@@ -48,11 +50,83 @@ var (
 	LinkedInvalidProperty = message(400, "LinkedInvalidPropertyId",
 		"Property id '{value}' at path '{path}' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "recorded")
 	OperationInProgress = message(409, "OperationNotAllowed",
-		"Operation is not allowed because there's an in progress {operation} operation on the {kind} {name} started on {started}. Please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details", "recorded, AKS")
-	AnotherOperation = message(409, "AnotherOperationInProgress",
-		"Another operation on this or dependent resource is in progress.", "recorded, network resource provider")
+		"Operation is not allowed: Another operation ({state}) is in progress, please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details", "recorded, AKS")
 	UnsupportedFilter = message(400, "UnsupportedQuery",
 		"The filter '{filter}' is not supported.", "recorded, authorization")
 	InternalServerError = message(500, "InternalServerError",
 		"Encountered internal server error. Diagnostic information: timestamp '{time}', subscription id '{subscription}', tracking id '{id}', request correlation id '{correlation}'.", "recorded")
+)
+
+// Role definitions and assignments that are not well formed.
+var (
+	RoleDefinitionDoesNotExist = message(404, "RoleDefinitionDoesNotExist",
+		"The specified role definition with ID '{role}' does not exist.", "recorded; the id has no dashes")
+	InvalidRoleAssignmentID = message(400, "InvalidRoleAssignmentId",
+		"The role assignment ID '{id}' is not valid. The role assignment ID must be a GUID.", "recorded")
+	InvalidRoleDefinitionID = message(400, "InvalidRoleDefinitionId",
+		"The role definition ID '{id}' is not valid. The role definition ID must be a GUID.", "recorded")
+	RoleAssignmentNotFound = message(404, "RoleAssignmentNotFound",
+		"The role assignment '{id}' is not found.", "recorded")
+	RoleDefinitionWithSameNameExists = message(409, "RoleDefinitionWithSameNameExists",
+		"A custom role with the same name already exists in this directory. Use a different name", "recorded")
+	RoleDefinitionBuiltIn = message(400, "InvalidRoleDefinition",
+		"The built-in role '{role}' cannot be changed or deleted.", "authorization")
+	InvalidAssignableScopes = message(400, "InvalidAssignableScopes",
+		"The role definition must have at least one assignable scope, and each of them must be a subscription, a resource group or a management group; '{scope}' is none.", "authorization")
+	MissingRoleName = message(400, "MissingRoleDefinitionName",
+		"The role definition must have a name of at most 512 characters.", "authorization; limits: azure-facts 3.6")
+)
+
+// The network resource provider.
+var (
+	InUseSubnet = message(400, "InUseSubnetCannotBeDeleted",
+		"Subnet {name} is in use by {user} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.", "recorded")
+	InUseRouteTable = message(400, "InUseRouteTableCannotBeDeleted",
+		"Route table {name} is in use and cannot be deleted.", "recorded")
+	InUseNSG = message(400, "InUseNetworkSecurityGroupCannotBeDeleted",
+		"Network security group {id} cannot be deleted because it is in use by the following resources: {user}. In order to delete the Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg.", "recorded")
+	InUseNATGateway = message(400, "InUseNatGatewayCannotBeDeleted",
+		"NAT gateway {id} cannot be deleted since it is in use by {user}.", "recorded")
+	PublicIPInUse = message(400, "PublicIPAddressCannotBeDeleted",
+		"Public IP address {id} can not be deleted since it is still allocated to resource {user}. In order to delete the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see aka.ms/deletepublicip.", "recorded")
+	PublicIPPrefixInUse = message(400, "PublicIpPrefixCannotBeDeleted",
+		"Public IP prefix {id} can not be deleted since it is in use by {user}.", "recorded")
+	InvalidAddressSpace = message(400, "VnetAddressSpaceIsNotSpecified",
+		"Address space is not specified for virtual network {id}.", "network resource provider")
+	MissingAddressPrefix = message(400, "NoAddressPrefixOrPoolProvided",
+		"No address prefix or IPAM pool provided for the subnet {subnet} in virtual network {network}.", "recorded")
+	InvalidCIDR = message(400, "InvalidCIDRNotation",
+		"The address prefix {prefix} in resource {owner} has an invalid CIDR notation. For the given prefix length, the address prefix should be a network address.", "recorded")
+	SubnetOutsideNetwork = message(400, "NetcfgSubnetRangeOutsideVnet",
+		"Subnet '{subnet}' is not valid because its IP address range is outside the IP address range of virtual network '{network}'.", "recorded")
+	SubnetsOverlap = message(400, "NetcfgSubnetRangesOverlap",
+		"Subnet '{subnet}' is not valid because its IP address range overlaps with that of an existing subnet in virtual network '{other}'.", "recorded")
+	SubnetIsFull = message(400, "SubnetIsFull",
+		"Subnet {subnet} with address prefix {prefix} does not have enough capacity for 1 IP addresses.", "recorded")
+)
+
+// The registry's resource provider.
+var (
+	InvalidRegistryName = message(400, "RegistryNameInvalid",
+		"The registry name '{name}' is invalid. Registry names may contain only alpha numeric characters and must be between 5 and 50 characters.", "recorded")
+	RegistryNameTaken = message(409, "AlreadyInUse",
+		"The registry DNS name {server} is already in use. You can check if the name is already claimed using following API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability", "recorded")
+	InvalidSKU = message(400, "SkuNotSupported",
+		"The SKU '{sku}' is not supported. Supported SKUs are Basic, Standard and Premium.", "container registry")
+)
+
+// AKS's resource provider, beside its checks of permissions.
+var (
+	NodeGroupExists = message(400, "NodeResourceGroupAlreadyExists",
+		"Node resource group '{group}' under subscription '{subscription}' already exists, please provide a new one.", "github.com/hashicorp/terraform-provider-azurerm/issues/7562")
+	NodeGroupSame = message(400, "NodeResourceGroupSameAsResourceGroup",
+		"Node resource group '{group}' is the same as ResourceGroup '{group}', which is not allowed, please provide a different node resource group.", "github.com/Azure/azure-cli/issues/27215")
+	PropertyChangeNotAllowed = message(400, "PropertyChangeNotAllowed",
+		"Changing property '{path}' is not allowed.", "recorded, AKS")
+	InvalidParameter = message(400, "InvalidParameter",
+		"The value of parameter {path} is invalid. Error details: {details}. Please see https://aka.ms/aks-naming-rules for more details.", "recorded, AKS")
+	MissingParameter = message(400, "InvalidParameter",
+		"Required parameter {path} is missing (null).", "recorded, AKS")
+	ServicePrincipalNotFound = message(400, "ServicePrincipalNotFound",
+		"Service principal clientID: {app} not found in Active Directory tenant {tenant}, Please see https://aka.ms/aks-sp-help for more details.", "recorded, AKS")
 )

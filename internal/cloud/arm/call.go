@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -112,6 +113,16 @@ func (c *Call) decide(action azure.Action, scope azure.ID) rbac.Decision {
 // Policy is the engine's state as of the last commit.
 func (c *Call) Policy() *rbac.Policy { return c.arm.cfg.Policy.Current() }
 
+// Providers are the resource providers of the local Azure, in order of their namespaces.
+func (c *Call) Providers() []*Provider {
+	return slices.SortedFunc(maps.Values(c.arm.reg.providers), func(a, b *Provider) int {
+		return strings.Compare(a.Namespace, b.Namespace)
+	})
+}
+
+// Serves reports whether a type is one that the local Azure has.
+func (c *Call) Serves(typ string) bool { return c.arm.reg.find(typ) != nil }
+
 // Tenant is the directory's id.
 func (c *Call) Tenant() azure.GUID { return c.arm.cfg.Tenant }
 
@@ -168,7 +179,7 @@ func (c *Call) Load(id azure.ID) (Doc, error) {
 		}
 		return nil, nil
 	}
-	d, err := c.Tx.Get(directory.KindResource, id.Key())
+	d, err := c.Tx.Get(directory.KindResource, t.key(id))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -260,8 +271,11 @@ func (c *Call) save(t *Type, id azure.ID, d Doc) error {
 			}
 		})
 	}
+	if t.Refs != nil {
+		refs = append(refs, t.Refs(d)...)
+	}
 	slices.Sort(refs)
-	return c.Tx.Put(store.Doc{Kind: directory.KindResource, Key: id.Key(), Refs: slices.Compact(refs), Body: body})
+	return c.Tx.Put(store.Doc{Kind: directory.KindResource, Key: t.key(id), Refs: slices.Compact(refs), Body: body})
 }
 
 // Save writes c.Doc back from a Step.
@@ -269,8 +283,70 @@ func (c *Call) Save() *azure.Error { return c.fault(c.save(c.Type, c.ID, c.Doc))
 
 // fault turns an error of the store into an answer; nil stays nil.
 func (c *Call) fault(err error) *azure.Error {
+	return Fault(err)
+}
+
+// Fault turns an error into an answer: one of Azure's stays what it is, any other is an internal error. nil stays nil.
+func Fault(err error) *azure.Error {
 	if err == nil {
 		return nil
 	}
+	if e, ok := errors.AsType[*azure.Error](err); ok {
+		return e
+	}
 	return &azure.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
+}
+
+// Find yields the resources with an index entry: what their type's Links or Refs put there.
+func (c *Call) Find(ref string) iter.Seq2[Doc, error] {
+	return func(yield func(Doc, error) bool) {
+		for d, err := range c.Tx.Find(ref) {
+			var doc Doc
+			if err == nil {
+				doc, err = decode(d.Body)
+			}
+			if !yield(doc, err) {
+				return
+			}
+		}
+	}
+}
+
+// Extensions yields the extension resources of a type at a scope and everywhere below it.
+func (c *Call) Extensions(scope azure.ID, typ string) iter.Seq2[Doc, error] {
+	t := c.arm.reg.find(typ)
+	docs := c.Tx.Scan(directory.KindResource, strings.TrimSuffix(scope.Key(), "/")+"/", "")
+	if scope.ResourceGroup() == "" {
+		docs = c.scan(t, scope, "")
+	}
+	return func(yield func(Doc, error) bool) {
+		for d, err := range docs {
+			var doc Doc
+			if err == nil {
+				if id := azure.MustID(d.Key); !strings.EqualFold(id.Type(), t.Name) {
+					continue
+				}
+				doc, err = decode(d.Body)
+			}
+			if !yield(doc, err) {
+				return
+			}
+		}
+	}
+}
+
+// At yields the extension resources of a type that stand on exactly one scope.
+func (c *Call) At(scope azure.ID, typ string) iter.Seq2[Doc, error] {
+	prefix := scope.Resource(typ).Key() + "/"
+	return func(yield func(Doc, error) bool) {
+		for d, err := range c.Tx.Scan(directory.KindResource, prefix, "") {
+			var doc Doc
+			if err == nil {
+				doc, err = decode(d.Body)
+			}
+			if !yield(doc, err) {
+				return
+			}
+		}
+	}
 }

@@ -55,8 +55,8 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	if err != nil || target.Type() == "" {
 		return azure.LinkedInvalidProperty.Format(azure.Fields{"value": text, "path": l.Path})
 	}
-	if l.Action != "" && !c.service {
-		if err := c.authorizeLink(l.Action, target); err != nil {
+	if l.Action != "" {
+		if err := c.AuthorizeLink(l.Action, target); err != nil {
 			return err
 		}
 	}
@@ -73,7 +73,11 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	return nil
 }
 
-func (c *Call) authorizeLink(action azure.Action, target azure.ID) *azure.Error {
+// AuthorizeLink refuses the call unless the caller may perform action on another scope that the call is about too.
+func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error {
+	if c.service {
+		return nil
+	}
 	d := c.decide(action, target)
 	if d.Outcome == rbac.Granted {
 		return nil

@@ -119,13 +119,12 @@ func loadOperation(tx store.Tx, id string) (*operation, error) {
 
 // idle refuses a write while an operation on the resource, or on the parent that it is stored in, is under way.
 func (c *Call) idle() *azure.Error {
-	doc, t := c.Old, c.Type
-	if t.inside != nil {
+	doc := c.Old
+	if c.Type.inside != nil {
 		var err error
 		if doc, err = c.Load(c.ID.Parent()); err != nil {
 			return c.fault(err)
 		}
-		t = t.parent
 	}
 	id := Str(doc, "_.operation")
 	if id == "" || c.service {
@@ -141,8 +140,7 @@ func (c *Call) idle() *azure.Error {
 	if c.Method == http.MethodDelete && op.Verb != verbDelete {
 		return c.fault(op.cancel(c)) // Azure lets a delete overtake
 	}
-	return azure.OperationInProgress.Format(azure.Fields{"operation": strings.TrimPrefix(op.status(), "In"), "kind": t.Name,
-		"name": op.Target.Name(), "started": op.Started.Format(time.RFC3339)})
+	return azure.OperationInProgress.Format(azure.Fields{"state": Str(doc, "properties.provisioningState")})
 }
 
 // cancel ends an operation that another one overtakes.

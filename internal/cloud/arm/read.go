@@ -109,7 +109,7 @@ func (c *Call) findScope() *azure.Error {
 // list answers a collection, page by page. The permission is checked at the scope that is listed;
 // Azure then names the provider as the scope (azure-facts 3.3).
 func (c *Call) list() (answer, *azure.Error) {
-	if !c.Type.Open {
+	if !c.Type.Open && !c.Type.Trims {
 		scope := c.ID
 		if ns := namespace(c.Type.Name); c.Type.Place == InGroup && !strings.Contains(scope.Key(), "/providers/") {
 			scope = scope.Join("providers", ns)
@@ -126,6 +126,9 @@ func (c *Call) list() (answer, *azure.Error) {
 	for doc, err := range c.listed(c.after()) {
 		if err != nil {
 			return answer{}, c.fault(err)
+		}
+		if c.Type.Trims && !c.May(c.Type.read(), azure.MustID(Str(doc, "id"))) {
+			continue
 		}
 		if len(value) == pageSize {
 			next = c.nextLink(value[pageSize-1])

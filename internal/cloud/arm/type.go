@@ -42,11 +42,14 @@ type Type struct {
 	Deleted  func(*Call) *azure.Error // after the resource was removed
 	Actions  map[string]Action        // POST, by lower-cased name
 	View     func(*Call, Doc)         // what a reader sees beyond what is stored
+	Refs     func(Doc) []string       // further index entries, beside those of Links
+	Key      func(azure.ID) azure.ID  // where a document is stored that has several ids
 
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
-	Get  func(*Call) (Doc, *azure.Error)
-	List func(*Call) iter.Seq2[Doc, error]
-	Open bool // Get and List decide by themselves what the caller may see
+	Get   func(*Call) (Doc, *azure.Error)
+	List  func(*Call) iter.Seq2[Doc, error]
+	Open  bool // Get and List decide by themselves what the caller may see
+	Trims bool // everyone may list; the list shows what the caller may read
 
 	inside *Child // of a type that is stored in its parent
 	parent *Type
@@ -104,6 +107,14 @@ type registry struct {
 	types     map[string]*Type // by lower-cased name
 	providers map[string]*Provider
 	order     []*Type
+}
+
+// key is where a resource's document is stored.
+func (t *Type) key(id azure.ID) string {
+	if t != nil && t.Key != nil {
+		return t.Key(id).Key()
+	}
+	return id.Key()
 }
 
 func newRegistry(providers []Provider) (*registry, error) {

@@ -1,15 +1,12 @@
 package arm
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"aksid/internal/azure"
-	"aksid/internal/cloud/directory"
-	"aksid/internal/cloud/store"
 )
 
 // put is PUT and PATCH: decide, find what is around, merge, decide the links, check, write, log.
@@ -50,6 +47,9 @@ func (c *Call) findAround() *azure.Error {
 				"type": strings.TrimPrefix(c.Type.Name, namespace(c.Type.Name)+"/")})
 		}
 	}
+	if err := c.findExtended(); err != nil {
+		return err
+	}
 	var err error
 	if c.Old, err = c.Load(c.ID); err != nil {
 		return c.fault(err)
@@ -58,6 +58,25 @@ func (c *Call) findAround() *azure.Error {
 		return c.notFound()
 	}
 	return c.idle()
+}
+
+// findExtended checks that what an extension stands on exists, where its type is served.
+func (c *Call) findExtended() *azure.Error {
+	if c.Type.Place != Any {
+		return nil
+	}
+	scope, _, _ := c.ID.Split()
+	t := c.arm.reg.find(scope.Type())
+	if t == nil || t.Get != nil || t.Name == azure.TypeTenant {
+		return nil
+	}
+	doc, err := c.Load(scope)
+	if err != nil || doc != nil {
+		return c.fault(err)
+	}
+	r := *c.Request
+	r.ID, r.Type = scope, t
+	return (&Call{Request: &r, Tx: c.Tx, arm: c.arm}).notFound()
 }
 
 // groupIsOpen refuses new work in a group that is being deleted.
@@ -272,7 +291,7 @@ func (c *Call) written() (answer, *azure.Error) {
 		ans.body = c.view(c.Type, c.Doc)
 		return ans, c.fault(c.log("Succeeded", status, nil))
 	}
-	op, err := owner.begin(verbWrite, c.Old == nil)
+	op, err := owner.begin(verbWrite, c.Old == nil && owner == c)
 	if err != nil {
 		return ans, c.fault(err)
 	}
@@ -286,156 +305,4 @@ func (c *Call) written() (answer, *azure.Error) {
 	ans.header = http.Header{"Azure-Asyncoperation": {op.url(c.Base)}, "Retry-After": {"1"}}
 	ans.body = c.view(c.Type, c.Doc)
 	return ans, c.fault(c.log("Accepted", status, nil))
-}
-
-// delete removes a resource, or begins to.
-func (c *Call) delete() (answer, *azure.Error) {
-	if err := c.authorize(c.Type.delete(), c.ID); err != nil {
-		return answer{}, err
-	}
-	var err error
-	if c.Old, err = c.Load(c.ID); err != nil {
-		return answer{}, c.fault(err)
-	}
-	if c.Old == nil {
-		return c.gone()
-	}
-	c.Doc = c.Old
-	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused} {
-		if err := step(); err != nil {
-			return answer{}, err
-		}
-	}
-	if len(c.Type.Deleting) > 0 {
-		op, err := c.begin(verbDelete, false)
-		if err != nil {
-			return answer{}, c.fault(err)
-		}
-		h := http.Header{"Location": {op.resultURL(c.Base)}, "Retry-After": {"1"}}
-		if c.Type.Name != azure.TypeResourceGroup {
-			h.Set("Azure-AsyncOperation", op.url(c.Base))
-		}
-		return answer{status: http.StatusAccepted, header: h}, c.fault(c.log("Accepted", http.StatusAccepted, nil))
-	}
-	if err := c.Remove(); err != nil {
-		return answer{}, err
-	}
-	status := c.Type.Codes.Delete
-	return answer{status: status}, c.fault(c.log("Succeeded", status, nil))
-}
-
-// gone answers the delete of what is not there.
-func (c *Call) gone() (answer, *azure.Error) {
-	if c.Type.Codes.Gone == http.StatusNotFound {
-		return answer{}, c.notFound()
-	}
-	if err := c.findScope(); err != nil && c.Type.Place != Any {
-		return answer{}, err
-	}
-	return answer{status: c.Type.Codes.Gone}, c.fault(c.log("Succeeded", c.Type.Codes.Gone, nil))
-}
-
-// unused refuses to delete what another resource points to.
-func (c *Call) unused() *azure.Error {
-	targets := map[azure.ID]*azure.Message{c.ID: c.Type.InUse}
-	for _, child := range c.Type.Children {
-		for _, e := range child.elements(c.Old) {
-			targets[child.id(c.Old, e)] = child.Type.InUse
-		}
-	}
-	for id, m := range targets {
-		if m == nil {
-			continue
-		}
-		user, err := c.user(id)
-		if err != nil {
-			return c.fault(err)
-		}
-		if user != "" {
-			return m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "user": user})
-		}
-	}
-	return nil
-}
-
-// user is the id of a resource outside of c.ID that refers to target, or "".
-func (c *Call) user(target azure.ID) (string, error) {
-	for d, err := range c.Tx.Find(target.Key()) {
-		if err != nil {
-			return "", err
-		}
-		if d.Kind == directory.KindResource && !c.ID.Contains(azure.MustID(d.Key)) && !azure.MustID(d.Key).Contains(c.ID) {
-			doc, err := decode(d.Body)
-			return Str(doc, "id"), err
-		}
-	}
-	return "", nil
-}
-
-// Remove deletes the resource with everything that stands below it, children and extensions, and what belongs to it.
-func (c *Call) Remove() *azure.Error {
-	if c.Type.inside != nil {
-		parent, err := c.openParent()
-		if err != nil {
-			return err
-		}
-		c.Type.inside.remove(parent.Doc, c.ID.Name())
-		return parent.rewrite()
-	}
-	below, err := c.below()
-	if err != nil {
-		return c.fault(err)
-	}
-	for _, d := range below {
-		if err := c.removeOne(d); err != nil {
-			return err
-		}
-	}
-	self, err := c.Tx.Get(directory.KindResource, c.ID.Key())
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return c.fault(err)
-	}
-	return c.removeOne(self)
-}
-
-// below are the stored documents under the resource's id, the deepest first.
-func (c *Call) below() ([]store.Doc, error) {
-	var docs []store.Doc
-	for d, err := range c.Tx.Scan(directory.KindResource, c.ID.Key()+"/", "") {
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, d)
-	}
-	slices.SortStableFunc(docs, func(a, b store.Doc) int {
-		return strings.Count(b.Key, "/") - strings.Count(a.Key, "/")
-	})
-	return docs, nil
-}
-
-func (c *Call) removeOne(d store.Doc) *azure.Error {
-	doc, err := decode(d.Body)
-	if err != nil {
-		return c.fault(err)
-	}
-	id, err := azure.ParseID(Str(doc, "id"))
-	if err != nil {
-		return c.fault(err)
-	}
-	if err := c.Tx.Delete(d.Kind, d.Key); err != nil {
-		return c.fault(err)
-	}
-	if err := c.dropSystemIdentity(doc); err != nil {
-		return err
-	}
-	t := c.arm.reg.find(id.Type())
-	if t == nil || t.Deleted == nil {
-		return nil
-	}
-	r := *c.Request
-	r.ID, r.Type = id, t
-	return t.Deleted(&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service, Old: doc, Doc: doc})
 }

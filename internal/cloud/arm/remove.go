@@ -1,0 +1,247 @@
+package arm
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+)
+
+// delete removes a resource, or begins to.
+func (c *Call) delete() (answer, *azure.Error) {
+	if err := c.authorize(c.Type.delete(), c.ID); err != nil {
+		return answer{}, err
+	}
+	var err error
+	if c.Old, err = c.Load(c.ID); err != nil {
+		return answer{}, c.fault(err)
+	}
+	if c.Old == nil {
+		return c.gone()
+	}
+	c.Doc = c.Old
+	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused} {
+		if err := step(); err != nil {
+			return answer{}, err
+		}
+	}
+	switch {
+	case len(c.Type.Deleting) > 0:
+		return c.deleteLater(c, verbDelete)
+	case c.Type.inside != nil && len(c.Type.parent.Steps) > 0:
+		if err := c.Remove(); err != nil {
+			return answer{}, err
+		}
+		parent, err := c.openParent()
+		if err != nil {
+			return answer{}, err
+		}
+		return c.deleteLater(parent, verbWrite)
+	}
+	if err := c.Remove(); err != nil {
+		return answer{}, err
+	}
+	status := c.Type.Codes.Delete
+	return answer{status: status}, c.fault(c.log("Succeeded", status, nil))
+}
+
+// deleteLater begins the operation that finishes a delete: that of the resource, or of the parent that it was part of.
+func (c *Call) deleteLater(owner *Call, verb string) (answer, *azure.Error) {
+	op, err := owner.begin(verb, false)
+	if err != nil {
+		return answer{}, c.fault(err)
+	}
+	h := http.Header{"Location": {op.resultURL(c.Base)}, "Retry-After": {"1"}}
+	if c.Type.Name != azure.TypeResourceGroup {
+		h["Azure-Asyncoperation"] = []string{op.url(c.Base)}
+	}
+	return answer{status: http.StatusAccepted, header: h}, c.fault(c.log("Accepted", http.StatusAccepted, nil))
+}
+
+// gone answers the delete of what is not there.
+func (c *Call) gone() (answer, *azure.Error) {
+	if c.Type.Codes.Gone == http.StatusNotFound {
+		return answer{}, c.notFound()
+	}
+	if err := c.findScope(); err != nil && c.Type.Place != Any {
+		return answer{}, err
+	}
+	return answer{status: c.Type.Codes.Gone}, c.fault(c.log("Succeeded", c.Type.Codes.Gone, nil))
+}
+
+// unused refuses to delete what another resource points to.
+func (c *Call) unused() *azure.Error { return c.usedOutside(c.ID, c.Type, c.Old) }
+
+// usedOutside is the refusal to delete a resource, or a child of it, that something outside of c.ID points to.
+func (c *Call) usedOutside(id azure.ID, t *Type, doc Doc) *azure.Error {
+	targets := map[azure.ID]*azure.Message{id: t.InUse}
+	for _, child := range t.Children {
+		for _, e := range child.elements(doc) {
+			targets[child.id(doc, e)] = child.Type.InUse
+		}
+	}
+	for id, m := range targets {
+		if m == nil {
+			continue
+		}
+		user, err := c.user(id)
+		if err != nil {
+			return c.fault(err)
+		}
+		if user != "" {
+			err := m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "user": user})
+			err.Target = id.String()
+			return err
+		}
+	}
+	return nil
+}
+
+// user is the id of a resource outside of c.ID that refers to target, or "".
+func (c *Call) user(target azure.ID) (string, error) {
+	for d, err := range c.Tx.Find(target.Key()) {
+		if err != nil {
+			return "", err
+		}
+		if d.Kind == directory.KindResource && !c.ID.Contains(azure.MustID(d.Key)) && !azure.MustID(d.Key).Contains(c.ID) {
+			doc, err := decode(d.Body)
+			return Str(doc, "id"), err
+		}
+	}
+	return "", nil
+}
+
+// Remove deletes the resource with everything that stands below it, children and extensions, and what belongs to it.
+func (c *Call) Remove() *azure.Error {
+	if c.Type.inside != nil {
+		parent, err := c.openParent()
+		if err != nil {
+			return err
+		}
+		c.Type.inside.remove(parent.Doc, c.ID.Name())
+		return parent.rewrite()
+	}
+	below, err := c.below()
+	if err != nil {
+		return c.fault(err)
+	}
+	for _, d := range below {
+		if err := c.removeOne(d); err != nil {
+			return err
+		}
+	}
+	self, err := c.Tx.Get(directory.KindResource, c.Type.key(c.ID))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return c.fault(err)
+	}
+	return c.removeOne(self)
+}
+
+// below are the stored documents under the resource's id, the deepest first.
+func (c *Call) below() ([]store.Doc, error) {
+	var docs []store.Doc
+	for d, err := range c.Tx.Scan(directory.KindResource, c.ID.Key()+"/", "") {
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+	}
+	slices.SortStableFunc(docs, func(a, b store.Doc) int {
+		return strings.Count(b.Key, "/") - strings.Count(a.Key, "/")
+	})
+	return docs, nil
+}
+
+func (c *Call) removeOne(d store.Doc) *azure.Error {
+	doc, err := decode(d.Body)
+	if err != nil {
+		return c.fault(err)
+	}
+	id, err := azure.ParseID(Str(doc, "id"))
+	if err != nil {
+		return c.fault(err)
+	}
+	if err := c.Tx.Delete(d.Kind, d.Key); err != nil {
+		return c.fault(err)
+	}
+	if err := c.dropSystemIdentity(doc); err != nil {
+		return err
+	}
+	t := c.arm.reg.find(id.Type())
+	if t == nil || t.Deleted == nil {
+		return nil
+	}
+	r := *c.Request
+	r.ID, r.Type = id, t
+	return t.Deleted(&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service, Old: doc, Doc: doc})
+}
+
+// RemoveOwners removes the resources below c.ID that own resources elsewhere: those that take time to be deleted.
+func (c *Call) RemoveOwners() *azure.Error {
+	below, err := c.below()
+	if err != nil {
+		return c.fault(err)
+	}
+	for _, d := range below {
+		id := azure.MustID(d.Key)
+		t := c.arm.reg.find(id.Type())
+		if t == nil || len(t.Deleting) == 0 {
+			continue
+		}
+		r := *c.Request
+		r.ID, r.Type = id, t
+		if err := (&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service}).Remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InUseBelow are the refusals to delete what is below c.ID and used from outside of it.
+func (c *Call) InUseBelow() ([]*azure.Error, *azure.Error) {
+	below, err := c.below()
+	if err != nil {
+		return nil, c.fault(err)
+	}
+	var blocked []*azure.Error
+	for _, d := range below {
+		doc, err := decode(d.Body)
+		if err != nil {
+			return nil, c.fault(err)
+		}
+		id := azure.MustID(Str(doc, "id"))
+		t := c.arm.reg.find(id.Type())
+		if t == nil {
+			continue
+		}
+		if err := c.usedOutside(id, t, doc); err != nil {
+			if err.Status == http.StatusInternalServerError {
+				return nil, err
+			}
+			blocked = append(blocked, err)
+		}
+	}
+	return blocked, nil
+}
+
+// Drop removes a resource at once, as a provider does with what belongs to it; nothing there is no error.
+func (c *Call) Drop(id azure.ID) *azure.Error {
+	sub, err := c.sub(http.MethodDelete, id, nil)
+	if err != nil {
+		return err
+	}
+	if doc, err := c.Load(id); doc == nil {
+		return c.fault(err)
+	}
+	if err := sub.Remove(); err != nil {
+		return err
+	}
+	return c.fault(sub.log("Succeeded", http.StatusOK, nil))
+}
