@@ -216,7 +216,7 @@ var (
 		"Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: appid={app};oid={oid};iss={issuer}\r\nAction: '{action}'\r\nResource: '{scope}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: {vault};location={location}",
 		"recorded")
 	VaultAccessDenied = message(403, "AccessDenied",
-		"The user, group or application 'appid={app};oid={oid};iss={issuer}' does not have {kind} {permission} permission on key vault '{vault};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
+		"The user, group or application 'appid={app};oid={oid};iss={issuer}' does not have {permission} permission on key vault '{vault};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
 		"github.com/external-secrets/external-secrets/issues/586")
 	VaultForbiddenByFirewall = message(403, "ForbiddenByFirewall",
 		"Client address is not authorized and caller is not a trusted service.\r\nClient address: {ip}\r\nCaller: appid={app};oid={oid};iss={issuer}\r\nVault: {vault};location={location}",
