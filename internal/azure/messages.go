@@ -36,8 +36,14 @@ var (
 	GatewaySubnetNotJoinable = message(400, "ApplicationGatewayInsufficientPermissionOnSubnet",
 		"Client with object id {oid} does not have permission on the Virtual Network resource {scope} to perform action {action}. For details on the required permissions, please visit https://aka.ms/agsubnetjoin.",
 		"github.com/MicrosoftDocs/azure-docs/issues/116501")
+	GatewayForbidden = message(403, "ErrorApplicationGatewayForbidden",
+		"Unexpected status code '403' while performing a GET on Application Gateway. You can use 'az role assignment create --role Reader --scope {groupScope} --assignee {groupAssignee}; az role assignment create --role Contributor --scope {scope} --assignee {assignee}' to assign permissions. AGIC Identity needs atleast has 'Contributor' access to Application Gateway '{gateway}' and 'Reader' access to Application Gateway's Resource Group '{group}'.",
+		"github.com/Azure/application-gateway-kubernetes-ingress/issues/997")
 	KubernetesAccessDenied = message(403, "Forbidden",
-		"{resource} is forbidden: User \"{client}\" cannot {verb} resource \"{resource}\" in API group \"{group}\" at the cluster scope: User does not have access to the resource in Azure. Update role assignment to allow access.",
+		"forbidden: User \"{client}\" cannot {verb} resource \"{resource}\" in API group \"{apiGroup}\" at the cluster scope: User does not have access to the resource in Azure. Update role assignment to allow access.",
+		"github.com/Azure/AKS/issues/2803")
+	KubernetesAccessDeniedNamespace = message(403, "Forbidden",
+		"forbidden: User \"{client}\" cannot {verb} resource \"{resource}\" in API group \"{apiGroup}\" in the namespace \"{namespace}\": User does not have access to the resource in Azure. Update role assignment to allow access.",
 		"github.com/Azure/AKS/issues/2803")
 )
 
@@ -168,6 +174,9 @@ var (
 		"github.com/Azure/login/issues/515")
 	AssertionExpired = message(401, "AADSTS700024",
 		"Client assertion is not within its valid time range. Current time: {now}, assertion valid from {from}, expiry time of assertion {until}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .", "recorded")
+	ClientNotPermitted = message(401, "AADSTS650057",
+		"Invalid resource. The client has requested access to a resource which is not listed in the requested permissions in the client's application registration. Client app ID: {client}({name}). Resource value from request: {resource}. Resource app ID: {app}. List of valid resources from app registration: {valid}.",
+		"github.com/Azure/azure-cli/issues/25289")
 	IssuerUnreachable = message(400, "AADSTS90061",
 		"Request to External OIDC endpoint failed.", "azure-workload-identity: troubleshooting")
 	ResourceUnknown = message(400, "AADSTS500011",

@@ -22,7 +22,7 @@ func sample(r *rand.Rand, field string) string {
 		return ids[r.IntN(3)]
 	case "linkedScope", "deniedScope":
 		return ids[r.IntN(3)] + "," + ids[r.IntN(3)]
-	case "name", "details", "policies", "gateway":
+	case "name", "details", "policies":
 		return "node resource group deny assignment, see: https://aka.ms/aks/nrg_lockdown"
 	case "permission":
 		return "secrets get"

@@ -95,7 +95,7 @@ func (v value) bare(text string) (s string, end int, whole bool) {
 		if open >= 0 && text[end] == ">]}"[open] {
 			return text[:end+1], end + 1, true
 		}
-		if open < 0 && strings.IndexByte(" \t\r\n'\"`<;,", text[end]) >= 0 {
+		if open < 0 && (strings.IndexByte(" \t\r\n'\"`<;,", text[end]) >= 0 || text[end] == '(' && strings.HasPrefix(v.clause.after, "(")) {
 			break
 		}
 		end++
