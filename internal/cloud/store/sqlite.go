@@ -109,7 +109,7 @@ func openWriter(path string) (_ *conn, rev int64, err error) {
 	if err := migrate(c); err != nil {
 		return nil, 0, err
 	}
-	rev, err = c.number("SELECT coalesce(max(rev), 0) FROM doc")
+	rev, err = value[int64](c, "SELECT coalesce(max(rev), 0) FROM doc")
 	return c, rev, err
 }
 
@@ -124,9 +124,9 @@ func createFile(path string) error {
 
 // migrate checks whose file it is before it writes the first byte.
 func migrate(c *conn) error {
-	id, err1 := c.number("PRAGMA application_id")
-	version, err2 := c.number("PRAGMA user_version")
-	tables, err3 := c.number("SELECT count(*) FROM sqlite_schema")
+	id, err1 := value[int64](c, "PRAGMA application_id")
+	version, err2 := value[int64](c, "PRAGMA user_version")
+	tables, err3 := value[int64](c, "SELECT count(*) FROM sqlite_schema")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -137,11 +137,15 @@ func migrate(c *conn) error {
 	case version > schemaVersion:
 		return fmt.Errorf("%w: it has schema %d, this version knows %d", ErrNewer, version, schemaVersion)
 	}
-	if err := c.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864"); err != nil {
-		return err
+	mode, err := value[string](c, "PRAGMA journal_mode = WAL")
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("its file system cannot share memory, which SQLite's log needs (journal mode %s)", mode)
 	}
-	if !fresh {
-		return nil
+	if err == nil {
+		err = c.script("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+	}
+	if err != nil || !fresh {
+		return err
 	}
 	return c.script(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 		schema, applicationID, schemaVersion))
@@ -180,22 +184,11 @@ func (s *sqliteStore) reader() (*conn, error) {
 		return c, nil
 	}
 	s.mu.Unlock()
-	c, err := openReader(s.path)
+	c, err := openConn(s.path)
 	if err != nil {
 		s.views.Done()
 	}
 	return c, err
-}
-
-func openReader(path string) (*conn, error) {
-	c, err := openConn(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.script("PRAGMA query_only = ON"); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
 }
 
 // maxIdle is how many read connections are kept open; each holds up to 2 MB of pages.

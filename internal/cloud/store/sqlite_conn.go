@@ -88,22 +88,22 @@ func (c *conn) script(sql string) error {
 	return storeError(err)
 }
 
-// number runs a query whose answer is one number.
-func (c *conn) number(sql string) (int64, error) {
+// value runs a query whose answer is one value.
+func value[T int64 | string](c *conn, sql string) (v T, err error) {
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
 	if err != nil {
-		return 0, storeError(err)
+		return v, storeError(err)
 	}
 	defer rows.Close()
-	dest := make([]driver.Value, 1)
-	if err := rows.Next(dest); err != nil {
-		return 0, storeError(err)
+	row := make([]driver.Value, 1)
+	if err := rows.Next(row); err != nil {
+		return v, storeError(err)
 	}
-	n, ok := dest[0].(int64)
+	v, ok := row[0].(T)
 	if !ok {
-		return 0, fmt.Errorf("%w: %s is %T", ErrCorrupt, sql, dest[0])
+		return v, fmt.Errorf("%w: %s is %T", ErrCorrupt, sql, row[0])
 	}
-	return n, nil
+	return v, nil
 }
 
 func (c *conn) prepared(id stmt) (driver.Stmt, error) {

@@ -93,9 +93,9 @@ func put(s Store, keys ...string) error { return s.Update(context.Background(), 
 // leaveRoom lets the data file grow by so many pages of 4 kB.
 func leaveRoom(t *testing.T, s *sqliteStore, pages int64) {
 	t.Helper()
-	used, err := s.writer.number("PRAGMA page_count")
+	used, err := value[int64](s.writer, "PRAGMA page_count")
 	if err == nil {
-		_, err = s.writer.number(fmt.Sprintf("PRAGMA max_page_count = %d", used+pages))
+		_, err = value[int64](s.writer, fmt.Sprintf("PRAGMA max_page_count = %d", used+pages))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -433,7 +433,7 @@ func TestMode(t *testing.T) {
 func TestDurable(t *testing.T) {
 	s := openFault(t)
 	for pragma, want := range map[string]int64{"synchronous": 2, "busy_timeout": 5000, "trusted_schema": 0} {
-		if got, err := s.writer.number("PRAGMA " + pragma); err != nil || got != want {
+		if got, err := value[int64](s.writer, "PRAGMA "+pragma); err != nil || got != want {
 			t.Errorf("%s is %d, %v", pragma, got, err)
 		}
 	}

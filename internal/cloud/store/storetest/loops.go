@@ -199,3 +199,35 @@ func testWriteInLoop(t *testing.T, open Open) {
 		})
 	}
 }
+
+// A loop that appends to what it reads ends when it stops appending.
+func testAppendInLoop(t *testing.T, open Open) {
+	f := fresh(t, open)
+	f.put(doc("100", "", "r"))
+	for _, ref := range []bool{false, true} {
+		f.update(func(tx store.Tx) error {
+			docs := tx.Scan("k", "", "")
+			if ref {
+				docs = tx.Find("r")
+			}
+			n := 0
+			for d, err := range docs {
+				if err != nil {
+					return err
+				}
+				if want := fmt.Sprint(100 + n); d.Key != want {
+					t.Fatalf("%v, want %s", d, want)
+				}
+				if n++; n < 60 {
+					if err := tx.Put(doc(fmt.Sprint(100+n), "", "r")); err != nil {
+						return err
+					}
+				}
+			}
+			if n != 60 {
+				t.Errorf("ended at %d", n)
+			}
+			return nil
+		})
+	}
+}

@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"find", testFind},
 		{"loops", testLoops},
 		{"write in a loop", testWriteInLoop},
+		{"append in a loop", testAppendInLoop},
 		{"ended", testEnded},
 		{"changes", testChanges},
 		{"applied", testApplied},
