@@ -21,6 +21,8 @@ var (
 		"recorded 2025")
 	AssertionMalformed = message(400, "AADSTS50027",
 		"JWT token is invalid or malformed.", "Microsoft Learn: Entra error codes")
+	EntraInternal = message(500, "AADSTS90033",
+		"A transient error has occurred. Please try again.", "Microsoft Learn: Entra error codes")
 	TokenEndpointMethod = message(400, "AADSTS900561",
 		"The endpoint only accepts {allowed} requests. Received a {method} request.", "recorded")
 )
@@ -58,6 +60,8 @@ var (
 var (
 	GraphNotFound = message(404, "Request_ResourceNotFound",
 		"Resource '{id}' does not exist or one of its queried reference-property objects are not present.", "recorded")
+	GraphInvalidID = message(400, "Request_BadRequest",
+		"Invalid object identifier '{id}'.", "recorded")
 	GraphSegmentNotFound = message(400, "BadRequest",
 		"Resource not found for the segment '{segment}'.", "recorded")
 	GraphMethodNotAllowed = message(405, "Request_BadRequest",

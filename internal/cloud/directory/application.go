@@ -49,12 +49,7 @@ func DeleteApp(tx store.Tx, a App) error {
 	return tx.Delete(KindApplication, a.ID.String())
 }
 
-// Apps yields every application in order of object id.
-func Apps(tx store.Tx) iter.Seq2[App, error] {
-	return decodeAll[App](KindApplication, tx.Scan(KindApplication, "", ""))
-}
-
-// CheckSecret checks a secret of the application, as Principal.CheckSecret does.
-func (a App) CheckSecret(secret string, now time.Time) error {
-	return checkSecret(a.Secrets, secret, now)
+// AppsAfter yields the applications with a greater object id, in order.
+func AppsAfter(tx store.Tx, id azure.GUID) iter.Seq2[App, error] {
+	return decodeAll[App](KindApplication, tx.Scan(KindApplication, "", id.String()))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"aksid/internal/azure"
@@ -40,8 +41,10 @@ type Principal struct {
 	Type        string            `json:"type"`           // ServicePrincipal, User or Group
 	Kind        string            `json:"kind,omitempty"` // of service principals: Application or ManagedIdentity
 	DisplayName string            `json:"displayName"`
-	UPN         string            `json:"upn,omitempty"`     // userPrincipalName, of users
-	Resource    azure.ID          `json:"resource,omitzero"` // of managed identities: the resource that carries it
+	UPN         string            `json:"upn,omitempty"`          // userPrincipalName, of users
+	Nickname    string            `json:"mailNickname,omitempty"` // of users and groups
+	Description string            `json:"description,omitempty"`  // of groups
+	Resource    azure.ID          `json:"resource,omitzero"`      // of managed identities: the resource that carries it
 	Disabled    bool              `json:"disabled,omitempty"`
 	Admin       bool              `json:"admin,omitempty"` // may write the directory
 	Created     time.Time         `json:"created"`
@@ -80,9 +83,17 @@ func ByResource(tx store.Tx, id azure.ID) (Principal, error) {
 	return first[Principal](tx, KindPrincipal, resourceRef(id))
 }
 
+// ByUPN reads the user of a userPrincipalName, in any case; store.ErrNotFound where there is none.
+func ByUPN(tx store.Tx, upn string) (Principal, error) {
+	return first[Principal](tx, KindPrincipal, upnRef(upn))
+}
+
 // Put writes a principal.
 func Put(tx store.Tx, p Principal) error {
 	var refs []string
+	if p.UPN != "" {
+		refs = append(refs, upnRef(p.UPN))
+	}
 	if !p.AppID.IsZero() {
 		refs = append(refs, appRef(p.AppID))
 	}
@@ -107,13 +118,17 @@ func Delete(tx store.Tx, id azure.PrincipalID) error {
 }
 
 // All yields every principal in order of object id.
-func All(tx store.Tx) iter.Seq2[Principal, error] {
-	return decodeAll[Principal](KindPrincipal, tx.Scan(KindPrincipal, "", ""))
+func All(tx store.Tx) iter.Seq2[Principal, error] { return After(tx, azure.GUID{}) }
+
+// After yields the principals with a greater object id, in order.
+func After(tx store.Tx, id azure.PrincipalID) iter.Seq2[Principal, error] {
+	return decodeAll[Principal](KindPrincipal, tx.Scan(KindPrincipal, "", id.String()))
 }
 
 // References are prefixed, so that they never meet the ids that ARM documents point to.
 func appRef(app azure.GUID) string          { return "app:" + app.String() }
 func resourceRef(id azure.ID) string        { return "identity:" + id.Key() }
+func upnRef(upn string) string              { return "upn:" + strings.ToLower(upn) }
 func memberRef(id azure.PrincipalID) string { return "member:" + id.String() }
 
 func put(tx store.Tx, kind, key string, refs []string, v any) error {

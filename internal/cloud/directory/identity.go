@@ -15,8 +15,8 @@ import (
 
 // Types whose documents Attached reads in a way of their own.
 const (
-	TypeUserAssigned = "Microsoft.ManagedIdentity/userAssignedIdentities"
-	typeInstance     = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
+	TypeUserAssigned     = "Microsoft.ManagedIdentity/userAssignedIdentities"
+	TypeScaleSetInstance = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 )
 
 // NewManagedIdentity writes the service principal of a managed identity, with ids of its own:
@@ -50,10 +50,7 @@ type attachment struct {
 // counts as a machine with just itself. An identity that is deleted is left out, also when one of the same name was made since.
 // The error is store.ErrNotFound where there is no such resource.
 func Attached(tx store.Tx, machine azure.ID) ([]Principal, error) {
-	if strings.EqualFold(machine.Type(), typeInstance) {
-		machine = machine.Parent()
-	}
-	d, err := tx.Get(KindResource, machine.Key())
+	d, err := Resource(tx, machine)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +66,14 @@ func Attached(tx store.Tx, machine azure.ID) ([]Principal, error) {
 		ids = append(ids, a.Identity.UserAssigned[k].PrincipalID)
 	}
 	return principals(tx, ids...)
+}
+
+// Resource is the document of a machine: that of the scale set for one of its instances.
+func Resource(tx store.Tx, machine azure.ID) (store.Doc, error) {
+	if strings.EqualFold(machine.Type(), TypeScaleSetInstance) {
+		machine = machine.Parent()
+	}
+	return tx.Get(KindResource, machine.Key())
 }
 
 // principals reads those that exist.

@@ -1,49 +1,91 @@
 // Package entra is the tenant's identity service over the directory: tokens and keys, OIDC documents,
-// token endpoints, Microsoft Graph and the machines' metadata endpoint (IMDS).
+// token endpoints, Microsoft Graph and the machines' metadata service (IMDS).
+//
+// A request goes endpoint.go → token.go (issue) or verify.go (check), graph.go → graphread.go or graphwrite.go, or imds.go.
 package entra
 
 import (
+	"encoding/json"
+	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"aksid/internal/azure"
-	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
 )
+
+// tenantName is the display name that Entra gives a new tenant.
+const tenantName = "Default Directory"
 
 // Config of a Service.
 type Config struct {
 	Dir    string              // holds the signing key, readable by its owner only
 	Tenant azure.GUID          // the one tenant
 	Store  store.Store         // of the directory
-	Now    func() time.Time    // nil: time.Now
+	Policy func() *rbac.Policy // resolves groups
+	Now    func() time.Time
+	Log    *slog.Logger // told of faults of our own, which clients see as Azure's
 }
 
-// Service issues and verifies tokens.
-type Service struct{ c Config }
+// Service issues and verifies tokens, and serves the directory.
+type Service struct {
+	Config
+	key      *key
+	verdicts verdicts
+}
 
 // Open reads the signing key, or makes it at the first start.
-func Open(c Config) (*Service, error) { return &Service{c}, nil }
-
-// Verify authenticates a request by its bearer token: signature, issuer, audience, times.
-// The audience must be one of audiences. The principal's state is Active's business.
-func (s *Service) Verify(r *http.Request, audiences ...string) (directory.Caller, *azure.Error) {
-	return directory.Caller{}, nil
+func Open(c Config) (*Service, error) {
+	k, err := openKey(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{Config: c, key: k}, nil
 }
 
-// Active reports whether the caller's principal still exists and is enabled.
-func (s *Service) Active(tx store.Tx, c directory.Caller) *azure.Error { return nil }
+// Serves reports whether Handler answers a path: Graph's versions, /adfs and whatever begins with the name of a tenant.
+func Serves(path string) bool {
+	switch first := firstSegment(path); first {
+	case "adfs", "common", "organizations", "v1.0", "beta":
+		return true
+	default:
+		_, err := azure.ParseGUID(first)
+		return err == nil
+	}
+}
 
-// Handler serves the OIDC documents, JWKS, token endpoints, instance discovery, cloud metadata and Graph.
-func (s *Service) Handler() http.Handler { return http.NotFoundHandler() }
+func firstSegment(path string) string {
+	first, _, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	return strings.ToLower(first)
+}
 
-// Metadata serves /metadata/endpoints: the clouds' endpoint document, in the shape of its api-version.
-func (s *Service) Metadata() http.Handler { return http.NotFoundHandler() }
+// Handler serves the OIDC documents, keys, token endpoints and instance discovery of Entra, and Microsoft Graph.
+func (s *Service) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch firstSegment(r.URL.Path) {
+		case "v1.0", "beta":
+			s.serveGraph(w, r)
+		default:
+			s.serveEntra(w, r)
+		}
+	})
+}
 
-// IMDS serves the instance metadata service of one machine.
-func (s *Service) IMDS(machine azure.ID) http.Handler { return http.NotFoundHandler() }
+// writeJSON answers with a document that always marshals.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, _ := json.Marshal(v)
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone: nobody to tell
+}
 
-// Token issues an access token of p for an audience and says when it expires.
-func (s *Service) Token(p directory.Principal, audience string) (string, time.Time, error) {
-	return "", time.Time{}, nil
+// internal logs a fault of our own and returns what the client is told of it.
+func (s *Service) internal(r *http.Request, err error, told *azure.Message) *azure.Error {
+	s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	return told.Error()
 }

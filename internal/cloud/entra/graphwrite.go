@@ -1,0 +1,378 @@
+package entra
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/store"
+)
+
+const (
+	secretYears = 2   // how long a new secret is good when the client does not say
+	maxName     = 256 // characters of a displayName, a mailNickname, a description
+)
+
+// What clients may write. Properties that are not here are refused by name.
+type (
+	applicationBody struct{ DisplayName, SignInAudience *string }
+	clientBody      struct {
+		AppID          string // at creation only
+		DisplayName    *string
+		AccountEnabled *bool
+	}
+	groupBody struct {
+		DisplayName, Description, MailNickname *string
+		MailEnabled, SecurityEnabled           *bool
+	}
+	// A user's password is taken and forgotten: nobody signs in here.
+	userBody struct {
+		DisplayName, MailNickname, UserPrincipalName *string
+		AccountEnabled                               *bool
+		PasswordProfile                              *struct {
+			Password                      string
+			ForceChangePasswordNextSignIn bool
+		}
+	}
+)
+
+func (c *graphCall) create() (any, *azure.Error) {
+	e := entry{kind: c.kind, p: directory.Principal{
+		ID: azure.NewGUID(), Type: c.kind.principal, Created: c.Now().UTC().Truncate(time.Second)}}
+	var refused *azure.Error
+	switch c.kind.name {
+	case "application":
+		e.app = directory.App{ID: e.p.ID, AppID: azure.NewGUID(), Created: e.p.Created}
+		refused = c.change(&e)
+	case "servicePrincipal":
+		refused = c.createClient(&e)
+	case "user", "group":
+		refused = c.change(&e)
+	default:
+		refused = azure.GraphMethodNotAllowed.Error()
+	}
+	if refused == nil {
+		refused = c.complete(e)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	if err := c.put(e); err != nil {
+		return nil, c.failed(err, e.id().String())
+	}
+	return c.single(e), nil
+}
+
+// createClient is the service principal of an application that is registered.
+func (c *graphCall) createClient(e *entry) *azure.Error {
+	body, refused := decodeBody[clientBody](c)
+	if refused != nil {
+		return refused
+	}
+	id, err := azure.ParseGUID(body.AppID)
+	if err != nil {
+		return c.required("appId")
+	}
+	fields := azure.Fields{"app": id.String()}
+	app, err := directory.AppByAppID(c.tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return azure.GraphNoApplication.Format(fields)
+	}
+	if err == nil {
+		if _, err = directory.ByAppID(c.tx, id); err == nil {
+			return azure.GraphNameInUse.Format(fields)
+		}
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return c.failed(err, body.AppID)
+	}
+	e.p.AppID, e.p.Kind, e.p.DisplayName = id, directory.Application, app.DisplayName
+	return c.setClient(e, body)
+}
+
+func (c *graphCall) update() (any, *azure.Error) {
+	e, err := c.lookup(c.kind, c.id)
+	if err != nil {
+		return nil, c.failed(err, c.id)
+	}
+	c.kind = e.kind
+	if refused := c.change(&e); refused != nil {
+		return nil, refused
+	}
+	return nil, c.saved(e)
+}
+
+// saved writes an object that was changed.
+func (c *graphCall) saved(e entry) *azure.Error {
+	if err := c.put(e); err != nil {
+		return c.failed(err, e.id().String())
+	}
+	return nil
+}
+
+func (c *graphCall) put(e entry) error {
+	if e.kind == applications {
+		return directory.PutApp(c.tx, e.app)
+	}
+	return directory.Put(c.tx, e.p)
+}
+
+// change sets the properties of the body.
+func (c *graphCall) change(e *entry) *azure.Error {
+	switch e.kind.name {
+	case "application":
+		body, refused := decodeBody[applicationBody](c)
+		if refused == nil {
+			refused = c.setText(&e.app.DisplayName, "displayName", body.DisplayName)
+		}
+		return refused
+	case "servicePrincipal":
+		body, refused := decodeBody[clientBody](c)
+		if refused == nil && body.AppID != "" {
+			refused = c.invalid("appId")
+		}
+		if refused == nil {
+			refused = c.setClient(e, body)
+		}
+		return refused
+	case "user":
+		return c.changeUser(&e.p)
+	}
+	return c.changeGroup(&e.p)
+}
+
+func (c *graphCall) setClient(e *entry, body clientBody) *azure.Error {
+	setEnabled(&e.p, body.AccountEnabled)
+	return c.setText(&e.p.DisplayName, "displayName", body.DisplayName)
+}
+
+// upnShape is what a userPrincipalName looks like.
+var upnShape = regexp.MustCompile(`^[^@\s'"/()]{1,64}@[^@\s'"/()]{1,48}$`)
+
+func (c *graphCall) changeUser(p *directory.Principal) *azure.Error {
+	body, refused := decodeBody[userBody](c)
+	if refused != nil {
+		return refused
+	}
+	setEnabled(p, body.AccountEnabled)
+	if upn := body.UserPrincipalName; upn != nil && !strings.EqualFold(*upn, p.UPN) {
+		if !upnShape.MatchString(*upn) {
+			return c.invalid("userPrincipalName")
+		}
+		if _, err := directory.ByUPN(c.tx, *upn); err == nil {
+			return azure.GraphKeyInUse.Format(azure.Fields{"property": "userPrincipalName"})
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return c.failed(err, *upn)
+		}
+		p.UPN = *upn
+	}
+	return firstError(
+		c.setText(&p.DisplayName, "displayName", body.DisplayName),
+		c.setText(&p.Nickname, "mailNickname", body.MailNickname))
+}
+
+// changeGroup knows security groups alone: others do not matter to role assignments.
+func (c *graphCall) changeGroup(p *directory.Principal) *azure.Error {
+	body, refused := decodeBody[groupBody](c)
+	switch {
+	case refused != nil:
+		return refused
+	case body.MailEnabled != nil && *body.MailEnabled:
+		return c.invalid("mailEnabled")
+	case body.SecurityEnabled != nil && !*body.SecurityEnabled:
+		return c.invalid("securityEnabled")
+	}
+	return firstError(
+		c.setText(&p.DisplayName, "displayName", body.DisplayName),
+		c.setText(&p.Nickname, "mailNickname", body.MailNickname),
+		c.setText(&p.Description, "description", body.Description))
+}
+
+// complete checks that an object has what its kind must have.
+func (c *graphCall) complete(e entry) *azure.Error {
+	name := e.p.DisplayName
+	if e.kind == applications {
+		name = e.app.DisplayName
+	}
+	switch {
+	case name == "":
+		return c.required("displayName")
+	case e.kind.principal == directory.User && e.p.UPN == "":
+		return c.required("userPrincipalName")
+	case e.kind.principal == directory.User && e.p.Nickname == "", e.kind.principal == directory.Group && e.p.Nickname == "":
+		return c.required("mailNickname")
+	}
+	return nil
+}
+
+func (c *graphCall) setText(target *string, property string, value *string) *azure.Error {
+	if value == nil {
+		return nil
+	}
+	if len([]rune(*value)) > maxName {
+		return c.invalid(property)
+	}
+	*target = *value
+	return nil
+}
+
+func setEnabled(p *directory.Principal, enabled *bool) {
+	if enabled != nil {
+		p.Disabled = !*enabled
+	}
+}
+
+func firstError(all ...*azure.Error) *azure.Error {
+	for _, e := range all {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// remove deletes an object. A managed identity goes with its resource only.
+func (c *graphCall) remove() (any, *azure.Error) {
+	e, err := c.lookup(c.kind, c.id)
+	switch {
+	case err != nil:
+	case e.kind == applications:
+		err = directory.DeleteApp(c.tx, e.app)
+	case e.p.Kind == directory.ManagedIdentity:
+		return nil, azure.GraphRequestDenied.Error()
+	default:
+		err = directory.Delete(c.tx, e.p.ID)
+	}
+	if err != nil {
+		return nil, c.failed(err, c.id)
+	}
+	return nil, nil
+}
+
+// holder finds an object that can have secrets, and them.
+func (c *graphCall) holder() (e *entry, secrets *[]directory.Secret, refused *azure.Error) {
+	found, err := c.lookup(c.kind, c.id)
+	e = &found
+	switch {
+	case err != nil:
+		return nil, nil, c.failed(err, c.id)
+	case e.kind == applications:
+		return e, &e.app.Secrets, nil
+	case e.kind.principal != directory.ServicePrincipal:
+		return nil, nil, azure.GraphSegmentNotFound.Format(azure.Fields{"segment": c.path[strings.LastIndexByte(c.path, '/')+1:]})
+	case e.p.Kind == directory.ManagedIdentity:
+		return nil, nil, azure.GraphRequestDenied.Error()
+	}
+	return e, &e.p.Secrets, nil
+}
+
+func (c *graphCall) addPassword() (any, *azure.Error) {
+	body, refused := decodeBody[struct {
+		PasswordCredential struct {
+			DisplayName                string
+			StartDateTime, EndDateTime time.Time
+		}
+	}](c)
+	if refused != nil {
+		return nil, refused
+	}
+	e, secrets, refused := c.holder()
+	if refused != nil {
+		return nil, refused
+	}
+	ask := body.PasswordCredential
+	now := c.Now().UTC().Truncate(time.Second)
+	if ask.StartDateTime.IsZero() {
+		ask.StartDateTime = now
+	}
+	if ask.EndDateTime.IsZero() {
+		ask.EndDateTime = now.AddDate(secretYears, 0, 0)
+	}
+	if !ask.StartDateTime.Before(ask.EndDateTime) {
+		return nil, c.invalid("endDateTime")
+	}
+	if len([]rune(ask.DisplayName)) > maxName {
+		return nil, c.invalid("displayName")
+	}
+	text, secret := directory.NewSecret(ask.DisplayName, ask.StartDateTime, ask.EndDateTime)
+	*secrets = append(*secrets, secret)
+	answer := showSecret(secret, text)
+	answer["@odata.context"] = c.context("microsoft.graph.passwordCredential")
+	return answer, c.saved(*e)
+}
+
+func (c *graphCall) removePassword() (any, *azure.Error) {
+	body, refused := decodeBody[struct{ KeyID string }](c)
+	if refused != nil {
+		return nil, refused
+	}
+	e, secrets, refused := c.holder()
+	if refused != nil {
+		return nil, refused
+	}
+	before := len(*secrets)
+	*secrets = slices.DeleteFunc(*secrets, func(s directory.Secret) bool { return strings.EqualFold(s.ID.String(), body.KeyID) })
+	if len(*secrets) == before {
+		return nil, azure.GraphNoSuchKey.Error()
+	}
+	return nil, c.saved(*e)
+}
+
+// addMember takes a reference: {"@odata.id": "https://…/directoryObjects/{id}"}.
+func (c *graphCall) addMember() (any, *azure.Error) {
+	var reference struct {
+		ID string `json:"@odata.id"`
+	}
+	if err := json.Unmarshal(c.body, &reference); err != nil {
+		return nil, azure.GraphBody.Error()
+	}
+	group, refused := c.subject()
+	if refused != nil {
+		return nil, refused
+	}
+	parts := segments(reference.ID)
+	if len(parts) == 0 {
+		return nil, c.required("@odata.id")
+	}
+	name := parts[len(parts)-1]
+	member, err := c.lookup(directoryObjects, name)
+	if err == nil && (member.kind == applications || member.p.ID == group.ID) {
+		return nil, c.invalid("members")
+	}
+	if err != nil {
+		return nil, c.failed(err, name)
+	}
+	switch _, err = directory.GetMember(c.tx, group.ID, member.p.ID); {
+	case err == nil:
+		return nil, azure.GraphMemberExists.Error()
+	case errors.Is(err, store.ErrNotFound):
+		err = directory.AddMember(c.tx, directory.Membership{Group: group.ID, Member: member.p.ID})
+	}
+	if err != nil {
+		return nil, c.failed(err, name)
+	}
+	return nil, nil
+}
+
+func (c *graphCall) removeMember() (any, *azure.Error) {
+	group, refused := c.subject()
+	if refused != nil {
+		return nil, refused
+	}
+	member, err := azure.ParseGUID(c.member)
+	if err != nil {
+		return nil, azure.GraphInvalidID.Format(azure.Fields{"id": c.member})
+	}
+	if _, err = directory.GetMember(c.tx, group.ID, member); err == nil {
+		err = directory.RemoveMember(c.tx, group.ID, member)
+	}
+	if err != nil {
+		return nil, c.failed(err, c.member)
+	}
+	return nil, nil
+}
