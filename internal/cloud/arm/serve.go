@@ -244,3 +244,14 @@ func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
 		_, _ = w.Write(body)
 	}
 }
+
+// Provision writes what is there before any client is, in the name of a principal whose rights are not asked for.
+func (a *ARM) Provision(ctx context.Context, caller directory.Caller, fn func(*Call) error) error {
+	return a.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		return fn(&Call{Tx: tx, Now: a.cfg.Now().UTC(), arm: a, service: true,
+			Request: &Request{Method: http.MethodPut, Caller: caller, Header: http.Header{}, Correlation: azure.NewGUID().String(), RequestID: azure.NewGUID().String()}})
+	})
+}
+
+// Seed stores a document as it is, of a type that has no PUT.
+func (c *Call) Seed(id azure.ID, d Doc) error { return c.save(c.arm.reg.find(id.Type()), id, d) }

@@ -20,19 +20,19 @@ func containerRegistry() arm.Provider {
 		Name: typeRegistry, Since: "2016-06-27-preview", Versions: []string{"2025-04-01", "2024-11-01-preview", "2023-07-01", "2023-01-01-preview", "2022-12-01", "2022-02-01-preview", "2021-09-01", "2019-12-01-preview", "2019-05-01", "2017-10-01"},
 		Tracked: true, SystemData: true, Identity: true, Check: checkRegistry, View: viewRegistry,
 		Keep: []string{"sku", "properties.adminUserEnabled", "properties.anonymousPullEnabled", "properties.policies", "properties.roleAssignmentMode"},
-		Refs: func(d arm.Doc) []string { return []string{RegistryRef(arm.Str(d, "name"))} },
+		Refs: func(d arm.Doc) []string { return []string{registryRef(arm.Str(d, "name"))} },
 	}}}
 }
 
-// RegistryRef is the index entry under which a registry is found by its name, which is unique in Azure.
-func RegistryRef(name string) string { return "registry:" + lower(name) }
+// registryRef is the index entry under which a registry is found by its name, which is unique in Azure.
+func registryRef(name string) string { return "registry:" + lower(name) }
 
 func checkRegistry(c *arm.Call) *azure.Error {
 	name := c.ID.Name()
 	if !registryName.MatchString(name) {
 		return azure.InvalidRegistryName.Format(azure.Fields{"name": name})
 	}
-	for d, err := range c.Find(RegistryRef(name)) {
+	for d, err := range c.Find(registryRef(name)) {
 		if err != nil {
 			return arm.Fault(err)
 		}

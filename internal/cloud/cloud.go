@@ -1,0 +1,191 @@
+// Package cloud is the local Azure: it opens a data folder and wires the directory, Entra, Resource Manager and the
+// data planes over one durable store and one RBAC engine.
+package cloud
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/arm"
+	"aksid/internal/cloud/dataplane"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/entra"
+	"aksid/internal/cloud/provider"
+	"aksid/internal/cloud/store"
+)
+
+// Errors of Open that a user can do something about.
+var (
+	ErrLocked = store.ErrLocked // another process has the data folder
+	ErrNewer  = store.ErrNewer  // a newer version of aksid wrote it
+	ErrFull   = store.ErrFull   // there is no room for it
+)
+
+// Config of a local Azure.
+type Config struct {
+	Dir         string           // the data folder; made if it is not there
+	Addr        string           // where it will listen, for the log
+	Propagation time.Duration    // until a role assignment made or removed counts; 0: at once
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // of its own faults; nil: none
+}
+
+// Info is what a client needs to know of a local Azure.
+type Info struct {
+	Tenant           azure.GUID
+	OperatorClientID azure.GUID
+	OperatorObjectID azure.PrincipalID
+	Subscriptions    []Subscription
+}
+
+// Subscription is a subscription's id (a GUID) and display name.
+type Subscription struct{ ID, Name string }
+
+// Cloud is an open local Azure.
+type Cloud struct {
+	info     Info
+	store    store.Store
+	tls      *tls.Config
+	adminKey string
+	entra    *entra.Service
+	arm      *arm.ARM
+	registry http.Handler
+}
+
+// Open opens a data folder, fills it at its first start with a tenant, two subscriptions and the operator,
+// and resumes what was under way when it was closed or killed.
+// Errors: ErrLocked, ErrNewer, ErrFull, or what the file system says.
+func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	policy := arm.NewPolicy()
+	s, err := store.OpenSQLite(ctx, filepath.Join(c.Dir, "aksid.db"), store.Options{Applied: policy.Applied})
+	if err != nil {
+		return nil, err
+	}
+	cl := &Cloud{store: s}
+	defer func() {
+		if err != nil {
+			_ = cl.Close()
+		}
+	}()
+	if err := policy.Load(ctx, s); err != nil {
+		return nil, err
+	}
+	return cl, cl.open(ctx, c, policy)
+}
+
+func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
+	if err := cl.openKeys(c); err != nil {
+		return err
+	}
+	seed, err := readSeed(ctx, cl.store)
+	if err != nil {
+		return err
+	}
+	first := seed.Tenant.IsZero()
+	if first {
+		seed.Tenant = azure.NewGUID()
+	}
+	cl.entra, err = entra.Open(entra.Config{Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Policy: policy.Current, Now: c.Now, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	cl.arm, err = arm.New(ctx, arm.Config{
+		Store: cl.store, Policy: policy, Tenant: seed.Tenant, Now: c.Now, Propagation: c.Propagation,
+		Authenticate: func(r *http.Request) (directory.Caller, *azure.Error) {
+			return cl.entra.Verify(r, entra.ARMAudiences(r)...)
+		},
+		Active: cl.entra.Active, Providers: provider.All(), Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	cl.registry, err = dataplane.NewRegistry(dataplane.RegistryConfig{
+		Dir: c.Dir, Store: cl.store, Policy: policy.Current, Now: c.Now, Active: cl.entra.Active,
+		Verify: func(r *http.Request, token string) (directory.Caller, *azure.Error) {
+			return cl.verifyForRegistry(c.Addr, r, token)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if first {
+		if err := cl.plant(ctx, c, &seed); err != nil {
+			return fmt.Errorf("first start in %s: %w", c.Dir, err)
+		}
+	}
+	cl.info = Info{seed.Tenant, seed.OperatorClientID, seed.OperatorObjectID, seed.Subscriptions}
+	return nil
+}
+
+// verifyForRegistry verifies an Entra token shown to a registry: one for Resource Manager, as the kubelet and az send,
+// or one for the registry itself.
+func (cl *Cloud) verifyForRegistry(addr string, r *http.Request, token string) (directory.Caller, *azure.Error) {
+	shown := &http.Request{Host: addr, Header: http.Header{"Authorization": {"Bearer " + token}}}
+	audiences := append(entra.ARMAudiences(shown), "https://containerregistry.azure.net", "https://containerregistry.azure.net/", "https://"+r.Host)
+	return cl.entra.Verify(shown, audiences...)
+}
+
+// openKeys reads or makes the certificate authority and the admin key, and a certificate for this run.
+func (cl *Cloud) openKeys(c Config) error {
+	ca, err := openAuthority(c.Dir, c.Now())
+	if err != nil {
+		return err
+	}
+	leaf, err := ca.leaf(c.Now())
+	if err != nil {
+		return err
+	}
+	cl.tls = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS12}
+	cl.adminKey, err = secretFile(filepath.Join(c.Dir, "admin.key"))
+	return err
+}
+
+// secretFile reads a random text of 256 bits, or makes it, readable by its owner only.
+func secretFile(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // crypto/rand never fails
+	text := base64.RawURLEncoding.EncodeToString(key)
+	return text, writeFile(path, []byte(text+"\n"))
+}
+
+// Info says what a client needs to know.
+func (cl *Cloud) Info() Info { return cl.info }
+
+// TLS is the configuration to listen with.
+func (cl *Cloud) TLS() *tls.Config { return cl.tls }
+
+// Close ends the work and closes the data folder; operations under way go on at the next start.
+func (cl *Cloud) Close() error {
+	if cl.arm != nil {
+		cl.arm.Close()
+	}
+	return cl.store.Close()
+}

@@ -1,0 +1,108 @@
+package dataplane
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// ticket are the claims of a registry's own token.
+type ticket struct {
+	ID        string  `json:"jti"`
+	Subject   string  `json:"sub"` // object id
+	App       string  `json:"appid,omitempty"`
+	Issuer    string  `json:"iss"`
+	Audience  string  `json:"aud"` // the login server
+	NotBefore int64   `json:"nbf"`
+	IssuedAt  int64   `json:"iat"`
+	Expiry    int64   `json:"exp"`
+	Kind      string  `json:"grant_type"` // refresh_token or access_token
+	Access    []scope `json:"access,omitempty"`
+}
+
+// scope is what an access token allows.
+type scope struct {
+	Type    string   `json:"type"`
+	Name    string   `json:"name"`
+	Actions []string `json:"actions"`
+}
+
+func (s scope) String() string { return s.Type + ":" + s.Name + ":" + strings.Join(s.Actions, ",") }
+
+// parseScope reads type:name:action,action; a name may have colons (a host with a port).
+func parseScope(text string) (scope, bool) {
+	kind, rest, ok := strings.Cut(text, ":")
+	at := strings.LastIndexByte(rest, ':')
+	if !ok || at <= 0 || (kind != "repository" && kind != "registry") {
+		return scope{}, false
+	}
+	return scope{kind, rest[:at], strings.Split(rest[at+1:], ",")}, rest[at+1:] != ""
+}
+
+func (t ticket) covers(want scope) bool {
+	for _, s := range t.Access {
+		if s.Type != want.Type || s.Name != want.Name {
+			continue
+		}
+		missing := slices.ContainsFunc(want.Actions, func(a string) bool { return !slices.Contains(s.Actions, a) })
+		if !missing {
+			return true
+		}
+	}
+	return false
+}
+
+// signer signs tickets with a key of this data folder. Nobody else has to verify them, so the key is symmetric.
+type signer struct{ key []byte }
+
+const keyBytes = 32
+
+func openSigner(dir string) (signer, error) {
+	path := filepath.Join(dir, "registry.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = make([]byte, keyBytes)
+		_, _ = rand.Read(key) // crypto/rand never fails
+		return signer{key}, os.WriteFile(path, key, 0o600)
+	}
+	if err == nil && len(key) != keyBytes {
+		err = fmt.Errorf("%s is damaged; remove it: clients then get new registry tokens", path)
+	}
+	return signer{key}, err
+}
+
+func (s signer) sign(t ticket) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: s.key}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		panic(err) // the key has the right length
+	}
+	payload, _ := json.Marshal(t)
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		panic(err)
+	}
+	text, _ := signed.CompactSerialize()
+	return text
+}
+
+// open verifies a ticket's signature; its times and audience are for the caller to check.
+func (s signer) open(token string) (ticket, error) {
+	var t ticket
+	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256})
+	if err != nil {
+		return t, err
+	}
+	payload, err := signed.Verify(s.key)
+	if err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal(payload, &t)
+}

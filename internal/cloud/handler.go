@@ -1,0 +1,95 @@
+package cloud
+
+import (
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/entra"
+)
+
+// adminPath begins the paths of what ARM cannot express; callers show the data folder's admin key.
+const adminPath = "/_aksid/v1/"
+
+// Handler serves every host of the local Azure.
+func (cl *Cloud) Handler() http.Handler {
+	graph, metadata := cl.entra.Handler(), cl.entra.Metadata()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		host := hostName(r.Host)
+		if !answers(host) {
+			// Also what a browser sends that was led here under a foreign name.
+			http.Error(w, "the local Azure does not answer for "+host, http.StatusMisdirectedRequest)
+			return
+		}
+		if strings.HasSuffix(host, ".azurecr.io") {
+			cl.registry.ServeHTTP(w, r)
+			return
+		}
+		r = clean(r)
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, adminPath):
+			cl.admin(w, r)
+		case strings.EqualFold(strings.TrimSuffix(path, "/"), "/metadata/endpoints"):
+			metadata.ServeHTTP(w, r)
+		case host == "login.microsoftonline.com", host == "graph.microsoft.com", entra.Serves(path):
+			graph.ServeHTTP(w, r)
+		default:
+			cl.arm.ServeHTTP(w, r)
+		}
+	})
+}
+
+func hostName(hostPort string) string {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		host = strings.Trim(hostPort, "[]")
+	}
+	return strings.ToLower(host)
+}
+
+func answers(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	for _, h := range Hosts {
+		if suffix, wild := strings.CutPrefix(h, "*"); host == h || wild && strings.HasSuffix(host, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// clean drops the double slashes that clients send (az-cli: //metadata/endpoints, …//registries/acr1).
+func clean(r *http.Request) *http.Request {
+	path := r.URL.Path
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if path == r.URL.Path {
+		return r
+	}
+	c := r.Clone(r.Context())
+	c.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
+	return c
+}
+
+// admin serves the calls of aksid itself.
+func (cl *Cloud) admin(w http.ResponseWriter, r *http.Request) {
+	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Aksid-Key")), []byte(cl.adminKey)) != 1 {
+		http.Error(w, "the admin key is missing or wrong", http.StatusUnauthorized)
+		return
+	}
+	rest, ok := strings.CutPrefix(r.URL.Path, adminPath+"imds/")
+	at := strings.LastIndex(rest, "/metadata/")
+	machine, err := azure.ParseID("/" + rest[:max(at, 0)])
+	if !ok || at < 0 || err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	r.URL.Path = rest[at:]
+	cl.entra.IMDS(machine).ServeHTTP(w, r)
+}
