@@ -61,8 +61,8 @@ func (s *search) granted() *Grant {
 }
 
 func (s *search) grantedToGroup() (by *Grant) {
-	var buf [fewSubjects]azure.PrincipalID
-	list := subjects{ids: append(buf[:0], s.r.Principal)}
+	var list subjects
+	list.add(s.r.Principal)
 	s.p.walk(&list, s.r.Groups, func(group azure.PrincipalID, _ int) bool {
 		by = s.held(group)
 		return by == nil

@@ -12,12 +12,10 @@ func (p *Policy) denial(r *Request, path []step) (by *Deny, t truth) {
 	if p.denies.n == 0 {
 		return nil, no
 	}
-	var buf [fewSubjects]azure.PrincipalID
 	var list subjects
 	p.denials(r, path, func(d *deny, names truth) bool {
-		if list.ids == nil {
-			list.ids = append(buf[:0], r.Principal)
-			p.walk(&list, r.Groups, func(azure.PrincipalID, int) bool { return true })
+		if list.n == 0 {
+			p.gather(&list, r.Principal, r.Groups)
 		}
 		if d.binds(&list) {
 			t = max(t, names)

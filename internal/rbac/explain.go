@@ -64,15 +64,15 @@ func (r Reason) String() string { return reasons[r] }
 // Explain is Decide with its reasons.
 func (p *Policy) Explain(r Request) Explanation {
 	e := explainer{p: p, r: &r, path: p.path(nil, r.Scope), groups: p.ManagementGroups(r.Scope)}
-	e.who.ids = []azure.PrincipalID{r.Principal}
+	e.who.add(r.Principal)
 	e.members = []int{-1}
 	p.walk(&e.who, r.Groups, func(_ azure.PrincipalID, member int) bool {
 		e.members = append(e.members, member)
 		return true
 	})
 	x := Explanation{Decision: p.Decide(r), UnknownGroups: r.Groups == nil && p.groupsUnknown(r.Principal)}
-	for i, id := range e.who.ids {
-		x.Grants = e.grants(x.Grants, i, id)
+	for i := range e.who.n {
+		x.Grants = e.grants(x.Grants, i)
 	}
 	for k, step := range e.path {
 		for _, d := range p.denyByScope.find(step.hash) {
@@ -99,7 +99,8 @@ type explainer struct {
 }
 
 // grants appends the assignments of a subject.
-func (e *explainer) grants(list []Candidate[*Grant], subject int, id azure.PrincipalID) []Candidate[*Grant] {
+func (e *explainer) grants(list []Candidate[*Grant], subject int) []Candidate[*Grant] {
+	id := e.who.at(subject)
 	from := holder(id)
 	page := e.p.byPrincipal.page(from)
 	for i := e.p.byPrincipal.seek(page, from); i < len(page) && page[i].hash>>32 == from>>32 && !id.IsZero(); i++ {
@@ -136,12 +137,12 @@ func (e *explainer) timeReason(ahead bool) Reason {
 
 // deny appends a deny assignment at a step of the path, if it is for the principal.
 func (e *explainer) deny(list []Candidate[*Deny], at int, d *deny) []Candidate[*Deny] {
-	bound := slices.IndexFunc(e.who.ids, func(id azure.PrincipalID) bool { return slices.Contains(d.Principals, id) })
+	bound := e.who.index(d.Principals)
 	if bound < 0 && !d.everyone() {
 		return list
 	}
 	c := Candidate[*Deny]{By: &d.Deny, Groups: e.groupPath(max(0, bound)), Scopes: e.scopePath(at)}
-	switch excepted := slices.IndexFunc(e.who.ids, func(id azure.PrincipalID) bool { return slices.Contains(d.Except, id) }); {
+	switch excepted := e.who.index(d.Except); {
 	case d.NotChildren && at > 0:
 		c.Reason = OwnScopeOnly
 	case !inForce(d.From, d.Until, e.r.At):
@@ -191,7 +192,7 @@ func (e *explainer) step(scope azure.ID) int {
 func (e *explainer) groupPath(subject int) []azure.PrincipalID {
 	var path []azure.PrincipalID
 	for ; subject > 0; subject = e.members[subject] {
-		path = append(path, e.who.ids[subject])
+		path = append(path, e.who.at(subject))
 	}
 	slices.Reverse(path)
 	return path

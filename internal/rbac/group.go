@@ -11,41 +11,64 @@ type membership struct{ member, group azure.PrincipalID }
 
 func (m membership) same(o membership) bool { return m == o }
 
-// subjects are a principal and its groups, each once, the principal first.
+// subjects are a principal and its groups, each once, the principal first. A few need no memory of their own.
 type subjects struct {
-	ids  []azure.PrincipalID
-	seen map[azure.PrincipalID]bool // of a long list
+	n    int
+	few  [64]azure.PrincipalID // the first, which are compared one by one
+	more []azure.PrincipalID
+	seen map[azure.PrincipalID]bool // all, once there are more
 }
 
-// fewSubjects are compared one by one.
-const fewSubjects = 64
+func (s *subjects) at(i int) azure.PrincipalID {
+	if i < len(s.few) {
+		return s.few[i]
+	}
+	return s.more[i-len(s.few)]
+}
 
 func (s *subjects) has(id azure.PrincipalID) bool {
 	if s.seen != nil {
 		return s.seen[id]
 	}
-	return slices.Contains(s.ids, id)
+	return slices.Contains(s.few[:s.n], id)
 }
 
-// add reports whether the group is new.
-func (s *subjects) add(group azure.PrincipalID) bool {
-	if s.has(group) {
-		return false
-	}
-	s.ids = append(s.ids, group)
-	switch {
-	case s.seen != nil:
-		s.seen[group] = true
-	case len(s.ids) > fewSubjects:
-		s.seen = map[azure.PrincipalID]bool{}
-		for _, id := range s.ids {
-			s.seen[id] = true
+// index is the number of the first subject in a list, -1 if none is.
+func (s *subjects) index(list []azure.PrincipalID) int {
+	for i := range s.n {
+		if slices.Contains(list, s.at(i)) {
+			return i
 		}
 	}
+	return -1
+}
+
+// add reports whether the subject is new.
+func (s *subjects) add(id azure.PrincipalID) bool {
+	switch {
+	case s.has(id):
+		return false
+	case s.n < len(s.few):
+		s.few[s.n] = id
+	default:
+		s.addMore(id)
+	}
+	s.n++
 	return true
 }
 
-// walk adds the groups of the principal in s to it, nearest first, and calls visit with each and with the number of the
+func (s *subjects) addMore(id azure.PrincipalID) {
+	if s.seen == nil {
+		s.seen = map[azure.PrincipalID]bool{}
+		for _, id := range s.few {
+			s.seen[id] = true
+		}
+	}
+	s.more = append(s.more, id)
+	s.seen[id] = true
+}
+
+// walk adds the groups of the one principal in s to it, nearest first, and calls visit with each and with the number of the
 // subject that is in it, until visit says no. Groups in groups may run in circles. If the request brings groups
 // along, it is those.
 func (p *Policy) walk(s *subjects, given []azure.PrincipalID, visit func(group azure.PrincipalID, member int) bool) {
@@ -57,18 +80,30 @@ func (p *Policy) walk(s *subjects, given []azure.PrincipalID, visit func(group a
 	if given != nil {
 		return
 	}
-	for i := 0; i < len(s.ids); i++ {
-		for _, m := range p.memberships.find(hashOf(s.ids[i])) {
-			if m.val.member == s.ids[i] && s.add(m.val.group) && !visit(m.val.group, i) {
+	for i := 0; i < s.n; i++ {
+		member := s.at(i)
+		for _, m := range p.memberships.find(hashOf(member)) {
+			if m.val.member == member && s.add(m.val.group) && !visit(m.val.group, i) {
 				return
 			}
 		}
 	}
 }
 
+// gather makes s a principal and all its groups.
+func (p *Policy) gather(s *subjects, principal azure.PrincipalID, given []azure.PrincipalID) {
+	s.add(principal)
+	p.walk(s, given, func(azure.PrincipalID, int) bool { return true })
+}
+
 // GroupsOf are the groups that a principal is in, also through other groups, nearest first.
 func (p *Policy) GroupsOf(principal azure.PrincipalID) []azure.PrincipalID {
-	s := subjects{ids: []azure.PrincipalID{principal}}
-	p.walk(&s, nil, func(azure.PrincipalID, int) bool { return true })
-	return s.ids[1:]
+	var s subjects
+	var groups []azure.PrincipalID
+	s.add(principal)
+	p.walk(&s, nil, func(group azure.PrincipalID, _ int) bool {
+		groups = append(groups, group)
+		return true
+	})
+	return groups
 }

@@ -9,13 +9,20 @@ import (
 
 // index is a persistent multimap from hashes to values: an edit makes another index and leaves this one as it is.
 // The top bits of a hash choose a page, a page is sorted by hash, and values of one hash keep the order in which they
-// came. An edit copies the list of pages and the pages that it touches; with evenly spread hashes both stay near the
-// square root of the whole. Half a sorted page is a page of an index with twice as many, so growing copies no values.
+// came. An edit copies the pages that it touches, the chunks of pages they are in and the list of chunks. As hashes are
+// evenly spread, that is some kilobytes whatever the size. Half a sorted page is a page of an index with twice as many,
+// so growing copies no values.
 type index[V member[V]] struct {
-	pages [][]slot[V] // 1<<bits of them
-	bits  int
-	n     int
+	chunks []*[chunkPages][]slot[V]
+	bits   int // log2 of the number of pages; with one value or more at least chunkBits
+	n      int
 }
+
+const (
+	chunkBits  = 6
+	chunkPages = 1 << chunkBits
+	pageSize   = 128 // the mean number of values on a page above which the number of pages doubles
+)
 
 // member is a value of an index. Two values that are the same cannot both be in it: the later takes the other's place.
 type member[V any] interface {
@@ -34,14 +41,12 @@ type edit[V any] struct {
 	remove bool
 }
 
-// pageSize is the mean number of values on a page above which their number doubles.
-const pageSize = 256
-
 func (x *index[V]) page(hash uint64) []slot[V] {
 	if x.n == 0 {
 		return nil
 	}
-	return x.pages[hash>>1>>(63-x.bits)]
+	i := hash >> (64 - x.bits)
+	return x.chunks[i>>chunkBits][i%chunkPages]
 }
 
 // seek is the place of the first value on the page of hash that is not below it. Hashes are evenly spread: it is near
@@ -91,10 +96,12 @@ func (x *index[V]) find(hash uint64) []slot[V] {
 // all are the values, by hash.
 func (x *index[V]) all() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		for _, page := range x.pages {
-			for i := range page {
-				if !yield(page[i].val) {
-					return
+		for _, chunk := range x.chunks {
+			for _, page := range chunk {
+				for i := range page {
+					if !yield(page[i].val) {
+						return
+					}
 				}
 			}
 		}
@@ -147,62 +154,85 @@ func (x index[V]) with(edits []edit[V]) index[V] {
 			x.n++
 		}
 	}
-	x.split()
-	groups := x.byPage(edits)
-	for len(groups) > 0 {
-		at := groups[0].hash >> 1 >> (63 - x.bits)
+	x.grow()
+	edits = x.sort(edits)
+	own := -1 // the last chunk that was copied
+	for len(edits) > 0 {
+		i := int(edits[0].hash >> (64 - x.bits))
 		n := 1
-		for n < len(groups) && groups[n].hash>>1>>(63-x.bits) == at {
+		for n < len(edits) && int(edits[n].hash>>(64-x.bits)) == i {
 			n++
 		}
-		x.pages[at] = merge(x.pages[at], groups[:n])
-		groups = groups[n:]
+		at := i >> chunkBits
+		if own != at {
+			chunk := *x.chunks[at]
+			x.chunks[at], own = &chunk, at
+		}
+		page := &x.chunks[at][i%chunkPages]
+		*page = merge(*page, edits[:n])
+		edits = edits[n:]
 	}
 	return x
 }
 
-// split gives the index pages of its own, enough of them for its values.
-func (x *index[V]) split() {
-	old := x.pages
-	if len(old) == 0 {
-		old = make([][]slot[V], 1)
+// grow gives the index a list of chunks of its own, enough of them for its values.
+func (x *index[V]) grow() {
+	if len(x.chunks) == 0 {
+		x.bits, x.chunks = chunkBits, []*[chunkPages][]slot[V]{new([chunkPages][]slot[V])}
 	}
-	grow := 0
-	for pageSize<<(x.bits+grow) < x.n {
-		grow++
+	more := 0
+	for pageSize<<(x.bits+more) < x.n {
+		more++
 	}
-	x.bits += grow
-	x.pages = make([][]slot[V], 0, len(old)<<grow)
-	for _, page := range old {
-		for part := range 1 << grow {
-			next := uint64(len(x.pages)+1) << (64 - x.bits) // the first hash that is not on this page
-			n := len(page)
-			if part+1 < 1<<grow {
-				n = seek(page, next, n/2)
+	if more == 0 {
+		x.chunks = slices.Clone(x.chunks)
+		return
+	}
+	old := x.chunks
+	x.bits += more
+	x.chunks = make([]*[chunkPages][]slot[V], len(old)<<more)
+	for i := range x.chunks {
+		x.chunks[i] = new([chunkPages][]slot[V])
+	}
+	i := uint64(0)
+	for _, chunk := range old {
+		for _, page := range chunk {
+			for end := i + 1<<more; i < end; i++ {
+				n := len(page)
+				if i+1 < end {
+					n = seek(page, (i+1)<<(64-x.bits), n/2)
+				}
+				x.chunks[i>>chunkBits][i%chunkPages] = page[:n:n]
+				page = page[n:]
 			}
-			x.pages = append(x.pages, page[:n:n])
-			page = page[n:]
 		}
 	}
 }
 
-// byPage sorts edits by hash; those of one hash keep their order.
-func (x *index[V]) byPage(edits []edit[V]) []edit[V] {
-	starts := make([]int, len(x.pages)+1)
-	for _, e := range edits {
-		starts[e.hash>>1>>(63-x.bits)+1]++
+// sort orders edits by hash; those of one hash keep their order. Many are first spread over the pages.
+func (x *index[V]) sort(edits []edit[V]) []edit[V] {
+	byHash := func(a, b edit[V]) int { return cmp.Compare(a.hash, b.hash) }
+	pages := 1 << x.bits
+	if len(edits) < pages {
+		edits = slices.Clone(edits)
+		slices.SortStableFunc(edits, byHash)
+		return edits
 	}
-	for i := range x.pages {
+	starts := make([]int, pages+1)
+	for i := range edits {
+		starts[edits[i].hash>>(64-x.bits)+1]++
+	}
+	for i := range pages {
 		starts[i+1] += starts[i]
 	}
-	sorted, ends := make([]edit[V], len(edits)), slices.Clone(starts)
-	for _, e := range edits {
-		at := &ends[e.hash>>1>>(63-x.bits)]
-		sorted[*at] = e
+	sorted, next := make([]edit[V], len(edits)), slices.Clone(starts)
+	for i := range edits {
+		at := &next[edits[i].hash>>(64-x.bits)]
+		sorted[*at] = edits[i]
 		*at++
 	}
-	for i := range x.pages {
-		slices.SortStableFunc(sorted[starts[i]:starts[i+1]], func(a, b edit[V]) int { return cmp.Compare(a.hash, b.hash) })
+	for i := range pages {
+		slices.SortStableFunc(sorted[starts[i]:starts[i+1]], byHash)
 	}
 	return sorted
 }

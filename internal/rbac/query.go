@@ -40,8 +40,8 @@ func (p *Policy) bound(denials []*deny, principal azure.PrincipalID) bool {
 	if len(denials) == 0 || principal.IsZero() {
 		return principal.IsZero()
 	}
-	list := subjects{ids: []azure.PrincipalID{principal}}
-	p.walk(&list, nil, func(azure.PrincipalID, int) bool { return true })
+	var list subjects
+	p.gather(&list, principal, nil)
 	for _, d := range denials {
 		if d.binds(&list) {
 			return true
@@ -55,7 +55,8 @@ func (p *Policy) bound(denials []*deny, principal azure.PrincipalID) bool {
 func (p *Policy) Permissions(principal azure.PrincipalID, scope azure.ID) iter.Seq[Grant] {
 	return func(yield func(Grant) bool) {
 		path := p.path(nil, scope)
-		list := subjects{ids: []azure.PrincipalID{principal}}
+		var list subjects
+		list.add(principal)
 		if !p.reaching(path, principal, yield) {
 			return
 		}
