@@ -53,7 +53,7 @@ func (a *App) execute(ctx context.Context, root *cobra.Command, args []string) (
 		}
 	}()
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(context.WithValue(ctx, started{}, nil)) // demo runs check inside itself
 	if err != nil && cmd.Context().Value(started{}) == nil {
 		err = usagef("%w; see: %s --help", err, cmd.CommandPath())
 	}
@@ -86,7 +86,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand(newExec(a), newVersion(a))
+	root.AddCommand(newDemo(a), newUp(a), newExec(a), newVersion(a))
 	return root
 }
 

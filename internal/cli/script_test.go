@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -12,8 +15,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite"
+
+	"aksid/internal/cloud"
+	"aksid/internal/local"
 )
 
 // TestMain makes aksid and two stand-ins commands of the scripts.
@@ -61,7 +69,8 @@ func standInAz(args []string) int {
 		return 1
 	}
 	defer log.Close()
-	fmt.Fprintf(log, "az %s (standard input: %d bytes)\n", strings.Join(args, " "), len(stdin))
+	given := map[bool]string{true: "some", false: "none"}[len(stdin) > 0]
+	fmt.Fprintf(log, "az %s (standard input: %s)\n", strings.Join(args, " "), given)
 	if os.Getenv("AZ_FAILS") != "" {
 		fmt.Fprintln(os.Stderr, "ERROR: az is unwell")
 		return 1
@@ -85,7 +94,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AZ_LOG", filepath.Join(e.WorkDir, "az.log"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
+		},
 	})
 }
 
@@ -104,5 +115,54 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// ready waits until the local Azure of a data folder answers and sets what scripts compare with.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(time.Minute) // far more than it takes
+	for {
+		az, err := local.Find(context.Background(), ts.MkAbs(args[0]))
+		if err == nil {
+			ts.Setenv("CLIENT", az.ClientID.String())
+			ts.Setenv("TENANT", az.Tenant.String())
+			ts.Setenv("SUBSCRIPTION", az.Subscriptions[0].ID)
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not ready: %v", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// occupy listens on a port and sets OCCUPIED to the address.
+func occupy(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv("OCCUPIED", l.Addr().String())
+}
+
+// newer makes a data folder as a version of the far future would.
+func newer(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	c, err := cloud.Open(context.Background(), cloud.Config{Dir: dir, Addr: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Check(c.Close())
+	db, err := sql.Open("sqlite", filepath.Join(dir, "aksid.db"))
+	ts.Check(err)
+	_, err = db.Exec("PRAGMA user_version = 1000")
+	ts.Check(errors.Join(err, db.Close()))
+}
+
+// private checks that files are there and that nobody but their owner can read them.
+func private(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			ts.Fatalf("%s has mode %o", name, mode)
+		}
 	}
 }

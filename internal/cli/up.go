@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aksid/internal/cloud"
+	"aksid/internal/local"
+)
+
+type upOptions struct {
+	Data        string
+	Addr        string
+	Propagation time.Duration
+}
+
+func newUp(a *App) *cobra.Command {
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run a local Azure in the foreground",
+		Long: `Run a local Azure that authenticates and authorizes every call as Azure does, until it is interrupted.
+
+What it holds is kept in the data folder and is there again at the next start. The first start makes a tenant,
+two subscriptions and the service principal "operator", which is Owner of both.`,
+		Example: `  aksid up
+  aksid up --data ./azure --addr 127.0.0.1:0
+  aksid up --propagation 30s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), a, o) },
+	}
+	dataFlag(cmd, &o.Data)
+	cmd.Flags().StringVar(&o.Addr, "addr", "127.0.0.1:8443", "loopback `address` to listen on; port 0 takes a free one")
+	cmd.Flags().DurationVar(&o.Propagation, "propagation", 0, "how long until a new or removed role assignment counts, as in 30s")
+	return cmd
+}
+
+func runUp(ctx context.Context, a *App, o upOptions) error {
+	if o.Propagation < 0 {
+		return usagef("--propagation %s lies in the past; give a time as in 30s", o.Propagation)
+	}
+	dir, err := a.dataFolder(o.Data)
+	if err != nil {
+		return err
+	}
+	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now})
+	if err != nil {
+		return err
+	}
+	a.printReady(s, dir)
+	select {
+	case <-ctx.Done(): // how it is meant to end
+		return s.stop()
+	case err := <-s.failed:
+		return errors.Join(err, s.stop())
+	}
+}
+
+// printReady says on the first line where the local Azure is, for people and for scripts that wait for it.
+func (a *App) printReady(s *server, dir string) {
+	names := make([]string, len(s.Subscriptions))
+	for i, sub := range s.Subscriptions {
+		names[i] = sub.Name + " " + sub.ID
+	}
+	fmt.Fprintf(a.Out, `local Azure ready on %s
+  data folder    %s
+  subscriptions  %s
+  use it         aksid exec%s -- az group list
+`, s.URL, dir, strings.Join(names, "\n                 "), a.dataHint(dir))
+}
+
+// dataHint is the flag that makes another command find a data folder, unless it does by itself.
+func (a *App) dataHint(dir string) string {
+	if found, err := local.Dir("", a.getenv); err == nil && found == dir {
+		return ""
+	}
+	return " --data " + dir
+}
