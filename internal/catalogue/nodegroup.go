@@ -1,0 +1,41 @@
+package catalogue
+
+import (
+	"iter"
+	"slices"
+
+	"aksid/internal/azure"
+	"aksid/internal/estate"
+)
+
+// nodeGroup is what AKS itself grants when it creates a cluster: Contributor on the node resource group. The documented
+// base set counts there and nowhere else; its rows about subscriptions and operations are documentation.
+var nodeGroup = Requirement{
+	ID:      "node-resource-group",
+	Feature: "load balancers, routes, disks and scaling in the node resource group",
+	Breaks:  "load balancers, routes, disks and scaling stop working",
+	Source:  "aks-service-permissions, managed-identity-overview",
+	Actor:   estate.ControlPlane,
+	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
+		var scopes []azure.ID
+		if id := c.NodeGroup(); !id.IsZero() {
+			scopes = append(scopes, id)
+		}
+		return each(scopes, Need{Actions: nodeGroupActions, Phase: Runtime, Certainty: Now, Role: roleContributor})
+	},
+}
+
+var nodeGroupActions = slices.Concat(
+	verbs("Microsoft.Network/loadBalancers", "read", "write", "delete"),
+	verbs("Microsoft.Network/publicIPAddresses", "read", "write", "delete", "join/action"),
+	verbs("Microsoft.Network/networkSecurityGroups", "read", "write"),
+	verbs("Microsoft.Network/routeTables", "read", "write"),
+	verbs("Microsoft.Network/routeTables/routes", "read", "write", "delete"),
+	verbs("Microsoft.Network/networkInterfaces", "read", "write"),
+	verbs("Microsoft.Compute/disks", "read", "write", "delete"),
+	verbs("Microsoft.Compute/snapshots", "read", "write", "delete"),
+	verbs("Microsoft.Compute/virtualMachines", "read", "write"),
+	verbs("Microsoft.Compute/virtualMachineScaleSets", "read", "write", "delete"),
+	verbs("Microsoft.Compute/virtualMachineScaleSets/virtualMachines", "read", "write"),
+	verbs("Microsoft.Storage/storageAccounts", "read", "write", "delete", "listKeys/action"),
+)

@@ -1,0 +1,272 @@
+package estate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"aksid/internal/azure"
+	"aksid/internal/rbac"
+)
+
+// builder collects documents from any source, from several goroutines, and makes an Estate of them.
+type builder struct {
+	mu       sync.Mutex
+	estate   *Estate
+	clusters map[string]bool // keys of the clusters asked for; nil: all that were read
+	grants   map[string]rbac.Grant
+	roles    map[azure.GUID]rbac.Role
+	denies   map[string]rbac.Deny
+	members  map[[2]azure.PrincipalID]bool // group, member
+	above    map[string]map[string]bool    // management group → lower-cased subscriptions that inherit from it
+	unread   map[string]rbac.Unread
+}
+
+func newBuilder(from string) *builder {
+	return &builder{
+		estate: &Estate{
+			From: from, resources: map[string]Resource{}, absent: map[string]bool{}, objects: map[azure.PrincipalID]Object{},
+			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
+			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
+		},
+		grants: map[string]rbac.Grant{}, roles: map[azure.GUID]rbac.Role{}, denies: map[string]rbac.Deny{},
+		members: map[[2]azure.PrincipalID]bool{}, above: map[string]map[string]bool{},
+		unread: map[string]rbac.Unread{},
+	}
+}
+
+// add takes an ARM document. version is the api-version it was read with, or "".
+// subscription is the one it was listed in, or "": that tells who inherits from a management group.
+func (b *builder) add(doc map[string]any, version, subscription string) error {
+	id, err := azure.ParseID(textAt(doc, "id"))
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := Resource{ID: id, Version: version, Doc: doc}
+	switch typ := id.Type(); {
+	case strings.EqualFold(typ, typeAssignment):
+		return b.addGrant(r, subscription)
+	case strings.EqualFold(typ, typeDefinition):
+		role, ok := roleOf(r)
+		b.roles[role.ID] = role
+		return wellFormed(r, ok)
+	case strings.EqualFold(typ, typeDeny):
+		return b.addDeny(r, subscription)
+	case typ == azure.TypeSubscription:
+		b.estate.names[strings.ToLower(id.Subscription())] = r.Text("displayName")
+	}
+	b.estate.resources[id.Key()] = r
+	for _, s := range r.List("properties.subnets") {
+		b.addChild(s, version)
+	}
+	return nil
+}
+
+// addChild takes a child that is printed inside its parent, unless it was read itself.
+func (b *builder) addChild(doc any, version string) {
+	m, _ := doc.(map[string]any)
+	id := linkAt(m, "id")
+	if _, read := b.estate.resources[id.Key()]; !read && !id.IsZero() {
+		b.estate.resources[id.Key()] = Resource{ID: id, Version: version, Doc: m}
+	}
+}
+
+func (b *builder) addGrant(r Resource, subscription string) error {
+	g, ok := grantOf(r)
+	if !ok {
+		b.unread[scopeOf(r).Key()] = rbac.Unread{Scope: scopeOf(r), Why: "a role assignment there is malformed"}
+		return wellFormed(r, ok)
+	}
+	if subscription == "" {
+		subscription = r.Link("properties.roleDefinitionId").Subscription()
+	}
+	b.inherit(g.Scope, subscription)
+	b.grants[g.ID.Key()] = g
+	return nil
+}
+
+func (b *builder) addDeny(r Resource, subscription string) error {
+	d, ok := denyOf(r)
+	if ok {
+		b.inherit(d.Scope, subscription)
+		b.denies[d.ID.Key()] = d
+	}
+	return nil
+}
+
+func wellFormed(r Resource, ok bool) error {
+	if !ok {
+		return fmt.Errorf("%s is malformed", r.ID)
+	}
+	return nil
+}
+
+// inherit notes that a subscription inherits from a management group: its listing showed an assignment made there.
+func (b *builder) inherit(scope azure.ID, subscription string) {
+	if subscription == "" || !strings.EqualFold(scope.Type(), azure.TypeManagementGroup) {
+		return
+	}
+	if b.above[scope.String()] == nil {
+		b.above[scope.String()] = map[string]bool{}
+	}
+	b.above[scope.String()][strings.ToLower(subscription)] = true
+}
+
+// addObject takes an object of Microsoft Graph. typ is its type where the object itself does not say.
+func (b *builder) addObject(doc map[string]any, typ string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ)}
+	if o.ID.IsZero() {
+		return
+	}
+	b.estate.objects[o.ID] = o
+	b.estate.asked[o.ID] = true
+	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
+		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
+	}
+	if !o.App.IsZero() && o.Type == "ServicePrincipal" {
+		b.estate.byApp[o.App] = o
+	}
+}
+
+// objectType is the type of a Graph object as role assignments spell it.
+func objectType(doc map[string]any, otherwise string) string {
+	switch kind, _ := field(doc, "@odata.type").(string); {
+	case strings.EqualFold(kind, "#microsoft.graph.user"):
+		return "User"
+	case strings.EqualFold(kind, "#microsoft.graph.group"):
+		return "Group"
+	case strings.EqualFold(kind, "#microsoft.graph.servicePrincipal"), textAt(doc, "servicePrincipalType") != "":
+		return "ServicePrincipal"
+	}
+	return otherwise
+}
+
+// answered notes ids that the directory was asked for: those without an object do not exist.
+func (b *builder) answered(ids ...azure.PrincipalID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		b.estate.asked[id] = true
+	}
+}
+
+func (b *builder) addMember(group, member azure.PrincipalID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.members[[2]azure.PrincipalID{group, member}] = true
+}
+
+func (b *builder) markAbsent(id azure.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.estate.absent[id.Key()] = true
+}
+
+// markUnread notes a scope whose assignments are not known.
+func (b *builder) markUnread(scope azure.ID, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unread[scope.Key()] = rbac.Unread{Scope: scope, Why: why}
+}
+
+// listedOnly notes that of a subscription's assignments only those of some principals were listed.
+func (b *builder) listedOnly(subscription string, p azure.PrincipalID) {
+	if b.estate.listedOnly[subscription] == nil {
+		b.estate.listedOnly[subscription] = map[azure.PrincipalID]bool{}
+	}
+	b.estate.listedOnly[subscription][p] = true
+}
+
+// unsureOf notes groups that a principal may be in or not; the zero principal is everyone.
+func (b *builder) unsureOf(p azure.PrincipalID, groups []azure.PrincipalID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.estate.unsure[p] = append(b.estate.unsure[p], groups...)
+}
+
+func (b *builder) incomplete(i Incomplete) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.estate.Incomplete = append(b.estate.Incomplete, i)
+}
+
+// build makes the Estate. The builder is of no use afterwards.
+func (b *builder) build() *Estate {
+	e := b.estate
+	for _, r := range e.resources {
+		if strings.EqualFold(r.ID.Type(), TypeCluster) && (b.clusters == nil || b.clusters[r.ID.Key()]) {
+			e.Clusters = append(e.Clusters, &Cluster{r})
+		}
+	}
+	slices.SortFunc(e.Clusters, func(x, y *Cluster) int { return strings.Compare(x.ID.Key(), y.ID.Key()) })
+	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
+	e.Policy = rbac.New(b.changes()...)
+	e.held = map[azure.PrincipalID][]*rbac.Grant{}
+	for g := range e.Policy.Grants() {
+		e.held[g.Principal] = append(e.held[g.Principal], g)
+	}
+	for _, held := range e.held {
+		slices.SortFunc(held, byScope)
+		if _, known := e.Object(held[0].Principal); known == Absent {
+			e.Orphans = append(e.Orphans, held...)
+		}
+	}
+	slices.SortFunc(e.Orphans, byScope)
+	return e
+}
+
+func byScope(x, y *rbac.Grant) int {
+	return cmp.Or(strings.Compare(x.Scope.Key(), y.Scope.Key()), strings.Compare(x.ID.Key(), y.ID.Key()))
+}
+
+func (b *builder) changes() []rbac.Change {
+	var out []rbac.Change
+	for _, r := range b.roles {
+		out = append(out, rbac.PutRole(r))
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.grants)) {
+		out = append(out, rbac.AddGrant(b.grants[key]))
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.denies)) {
+		out = append(out, rbac.PutDeny(b.denies[key]))
+	}
+	for m := range b.members {
+		out = append(out, rbac.AddMember(m[0], m[1]))
+	}
+	for _, u := range b.unread {
+		out = append(out, rbac.MarkUnread(u.Scope, u.Why))
+	}
+	return append(out, b.parents()...)
+}
+
+// parents rebuilds the tree of management groups from who inherits from whom. Groups further up have more heirs;
+// groups with the same heirs cannot be told apart, and any order of them decides alike.
+func (b *builder) parents() []rbac.Change {
+	groups := slices.SortedFunc(maps.Keys(b.above), func(x, y string) int {
+		return cmp.Or(len(b.above[x])-len(b.above[y]), strings.Compare(x, y))
+	})
+	last := map[string]azure.ID{} // by subscription: the group reached so far
+	set := map[string]azure.ID{}
+	for _, g := range groups {
+		group := azure.MustID(g)
+		for sub := range b.above[g] {
+			child, ok := last[sub]
+			if !ok {
+				child = azure.SubscriptionID(sub)
+			}
+			set[child.String()], last[sub] = group, group
+		}
+	}
+	var out []rbac.Change
+	for child, group := range set {
+		out = append(out, rbac.SetParent(azure.MustID(child), group))
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package estate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"aksid/internal/azure"
+	"aksid/internal/local"
+)
+
+// Refused says that nothing could be read because of the caller's credential or rights.
+type Refused struct {
+	Message string
+	Cause   error
+}
+
+func (e *Refused) Error() string { return e.Message }
+func (e *Refused) Unwrap() error { return e.Cause }
+
+// refusal explains a failed read without which there is no answer at all.
+func refusal(what, right string, err error) error {
+	var r *Refused
+	switch {
+	case errors.Is(err, context.Canceled), errors.As(err, &r):
+		return err
+	case isStatus(err, http.StatusForbidden):
+		return &Refused{fmt.Sprintf("%s cannot be read (%s); it takes %s there, which the role Reader has", what, why(err), right), err}
+	}
+	return &Refused{fmt.Sprintf("%s cannot be read: %s", what, why(err)), err}
+}
+
+// UserCredential is the user's own credential: environment, workload identity, managed identity, az and azd
+// (azidentity's DefaultAzureCredential). tenant may be "".
+func UserCredential(c azure.Cloud, tenant string) (azcore.TokenCredential, error) {
+	cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+		ClientOptions: policy.ClientOptions{Cloud: configuration(c)}, TenantID: tenant,
+	})
+	return explained{cred, "there is no credential for Azure; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"}, err
+}
+
+// LocalAzure is a source for a running local Azure, read as its operator.
+func LocalAzure(a *local.Azure) (Live, error) {
+	c := a.Cloud()
+	client := a.Client()
+	cred, err := azidentity.NewClientSecretCredential(a.Operator.Tenant.String(), a.Operator.ClientID.String(), a.Operator.Secret,
+		&azidentity.ClientSecretCredentialOptions{
+			ClientOptions:            policy.ClientOptions{Cloud: configuration(c), Transport: client},
+			DisableInstanceDiscovery: true,
+		})
+	live := Live{
+		From: "local", Cloud: c, Transport: client,
+		Credential: explained{cred, "the local Azure does not accept its operator's credential; start it again with: aksid up --data " + a.Dir},
+	}
+	for _, s := range a.Subscriptions {
+		live.Subscriptions = append(live.Subscriptions, Subscription{ID: s.ID, Name: s.Name, Tenant: a.Tenant.String()})
+	}
+	return live, err
+}
+
+// explained is a credential whose failures say what to do.
+type explained struct {
+	azcore.TokenCredential
+	hint string
+}
+
+// GetToken implements azcore.TokenCredential.
+func (c explained) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := c.TokenCredential.GetToken(ctx, o)
+	if err != nil && ctx.Err() == nil {
+		err = &Refused{c.hint, err}
+	}
+	return t, err
+}

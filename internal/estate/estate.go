@@ -1,0 +1,135 @@
+// Package estate is what is known of clusters and their surroundings at one time: resources, role assignments,
+// directory objects, and what could not be read. All sources (Azure, the local Azure, files) yield the same shape.
+package estate
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/rbac"
+)
+
+// Source is somewhere an Estate can be read from.
+type Source interface {
+	// Load reads everything. What cannot be read is noted in Estate.Incomplete and is Unread in its Policy;
+	// an error means that nothing useful could be read.
+	Load(context.Context) (*Estate, error)
+}
+
+// Estate is what is known. It does not change once loaded.
+type Estate struct {
+	From       string        // azure, local, or the path it was read from
+	Clusters   []*Cluster    // those that were asked for, by id
+	Registries []azure.ID    // those that the user says the clusters pull from
+	Policy     *rbac.Policy  // role assignments, role definitions, deny assignments, groups
+	Orphans    []*rbac.Grant // role assignments whose principal the directory does not have, by scope
+	Incomplete []Incomplete  // what could not be read
+	resources  map[string]Resource
+	absent     map[string]bool                     // resources that were asked for and are not there
+	objects    map[azure.PrincipalID]Object        // of the directory
+	asked      map[azure.PrincipalID]bool          // ids that the directory answered for, with an object or with none
+	byApp      map[azure.GUID]Object               // service principals by client id
+	held       map[azure.PrincipalID][]*rbac.Grant // by the principal that an assignment names
+	names      map[string]string                   // display names of subscriptions by lower-cased id
+
+	listedOnly map[string]map[azure.PrincipalID]bool     // lower-cased subscriptions of which only these principals' assignments are known
+	unsure     map[azure.PrincipalID][]azure.PrincipalID // groups with roles that a principal may be in or not; the zero principal: everyone
+}
+
+// Decide says whether a principal may do something, as far as that is known: what may hang on something that
+// could not be read is Unknown.
+func (e *Estate) Decide(r rbac.Request) rbac.Decision {
+	d := e.Policy.Decide(r)
+	if unsure := slices.Concat(e.unsure[azure.PrincipalID{}], e.unsure[r.Principal]); len(unsure) > 0 && r.Groups == nil {
+		r.Groups = append(e.Policy.GroupsOf(r.Principal), unsure...)
+		if maybe := e.Policy.Decide(r); maybe.Outcome != d.Outcome {
+			return rbac.Decision{Outcome: rbac.Unknown, By: maybe.By, Deny: maybe.Deny}
+		}
+	}
+	if only := e.listedOnly[strings.ToLower(r.Scope.Subscription())]; d.Outcome == rbac.NotGranted && only != nil && !only[r.Principal] {
+		return rbac.Decision{Outcome: rbac.Unknown}
+	}
+	return d
+}
+
+// Incomplete is something that could not be read.
+type Incomplete struct {
+	What  string   `json:"what"`            // as in "role assignments of subscription Hub"
+	Why   string   `json:"why"`             // what Azure answered
+	Right string   `json:"right,omitempty"` // what would allow it
+	Scope azure.ID `json:"scope,omitzero"`  // where
+}
+
+// Knowledge says how far something is known.
+type Knowledge uint8
+
+// What is Unread may or may not exist; what is Absent was asked for and does not.
+const (
+	Unread Knowledge = iota
+	Absent
+	Known
+)
+
+// Object is an object of the directory.
+type Object struct {
+	ID   azure.PrincipalID
+	App  azure.GUID // client id, of service principals
+	Type string     // ServicePrincipal, User or Group
+	Name string
+}
+
+// Resource finds a resource. A subnet that was not read itself is found in its virtual network's document.
+func (e *Estate) Resource(id azure.ID) (Resource, Knowledge) {
+	if r, ok := e.resources[id.Key()]; ok {
+		return r, Known
+	}
+	if e.absent[id.Key()] {
+		return Resource{}, Absent
+	}
+	return Resource{}, Unread
+}
+
+// Resources are the resources of a type, without case, in the order of their ids.
+func (e *Estate) Resources(typ string) iter.Seq[Resource] {
+	var found []Resource
+	for _, r := range e.resources {
+		if strings.EqualFold(r.ID.Type(), typ) {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b Resource) int { return strings.Compare(a.ID.Key(), b.ID.Key()) })
+	return slices.Values(found)
+}
+
+// Object finds a directory object by its object id.
+func (e *Estate) Object(id azure.PrincipalID) (Object, Knowledge) {
+	if o, ok := e.objects[id]; ok {
+		return o, Known
+	}
+	if e.asked[id] {
+		return Object{}, Absent
+	}
+	return Object{}, Unread
+}
+
+// Held are the assignments that name a principal, everywhere that was read, by scope. Those of its groups are not among them.
+func (e *Estate) Held(p azure.PrincipalID) []*rbac.Grant { return e.held[p] }
+
+// RoleName is the display name of a role, or its GUID where it is not known.
+func (e *Estate) RoleName(id azure.GUID) string {
+	if r, ok := e.Policy.Role(id); ok && r.Name != "" {
+		return r.Name
+	}
+	return id.String()
+}
+
+// SubscriptionName is the display name of a subscription, or its id where it is not known.
+func (e *Estate) SubscriptionName(id string) string {
+	if n, ok := e.names[strings.ToLower(id)]; ok && n != "" {
+		return n
+	}
+	return id
+}

@@ -1,0 +1,250 @@
+package estate
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"golang.org/x/tools/txtar"
+
+	"aksid/internal/azure"
+)
+
+const (
+	platform = "11111111-1111-1111-1111-111111111111"
+	hub      = "22222222-2222-2222-2222-222222222222"
+)
+
+var (
+	clusterID   = azure.SubscriptionID(platform).Join("resourceGroups", "rg-platform").Resource(TypeCluster, "freight-prod")
+	subnetID    = azure.SubscriptionID(hub).Join("resourceGroups", "rg-hub").Resource(TypeSubnet, "vnet-hub", "snet-aks")
+	routeTable  = azure.SubscriptionID(hub).Join("resourceGroups", "rg-hub").Resource(TypeRouteTable, "rt-aks")
+	registryID  = azure.SubscriptionID(platform).Join("resourceGroups", "rg-platform").Resource(TypeRegistry, "freightacr")
+	nodeGroupID = azure.SubscriptionID(platform).Join("resourceGroups", "MC_rg-platform_freight-prod_westeurope")
+
+	controlPlaneOID = azure.MustGUID("a0000000-0000-0000-0000-000000000001")
+	kubeletOID      = azure.MustGUID("a0000000-0000-0000-0000-000000000002")
+	goneOID         = azure.MustGUID("a0000000-0000-0000-0000-0000000000ff")
+	groupOID        = azure.MustGUID("a0000000-0000-0000-0000-0000000000aa")
+)
+
+// unpack writes an archive's files into a folder.
+func unpack(t *testing.T, archive string) string {
+	t.Helper()
+	a, err := txtar.ParseFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, f := range a.Files {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// fake answers as ARM and Microsoft Graph do, from documents, over TLS.
+type fake struct {
+	*httptest.Server
+	docs     map[string]map[string]any // ARM documents by lower-cased id
+	objects  []map[string]any
+	pageSize int
+	fail     func(r *http.Request) (status int, code string) // 0: answer
+
+	mu       sync.Mutex
+	requests []string // method, path and query
+}
+
+func newFake(t *testing.T, dir string) *fake {
+	t.Helper()
+	f := &fake{docs: map[string]map[string]any{}, pageSize: 1}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no documents", err)
+	}
+	for _, p := range paths {
+		f.load(t, p)
+	}
+	f.Server = httptest.NewUnstartedServer(f)
+	f.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that stop half-way are no news
+	f.StartTLS()
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fake) load(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := decodeText(text)
+	if err != nil {
+		t.Fatal(path, err)
+	}
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, x := range list {
+		doc := x.(map[string]any)
+		if id := textAt(doc, "id"); strings.HasPrefix(id, "/") {
+			f.docs[strings.ToLower(id)] = doc
+		} else {
+			f.objects = append(f.objects, doc)
+		}
+	}
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.requests = append(f.requests, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
+	f.mu.Unlock()
+	if r.Header.Get("Authorization") != "Bearer token" {
+		answer(w, http.StatusUnauthorized, armError("AuthenticationFailed"))
+		return
+	}
+	if f.fail != nil {
+		if status, code := f.fail(r); status != 0 {
+			answer(w, status, armError(code))
+			return
+		}
+	}
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1.0/"):
+		f.graph(w, r)
+	case r.URL.Query().Get("api-version") == "":
+		answer(w, http.StatusBadRequest, armError("MissingApiVersionParameter"))
+	default:
+		f.arm(w, r)
+	}
+}
+
+func (f *fake) graph(w http.ResponseWriter, r *http.Request) {
+	var body struct{ IDs []string }
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	var found []any
+	for _, o := range f.objects {
+		byApp := strings.Contains(r.URL.RawQuery, "%20eq%20'"+textAt(o, "appId")+"'") && textAt(o, "appId") != ""
+		if byApp || slices.Contains(body.IDs, textAt(o, "id")) {
+			o = maps.Clone(o)
+			delete(o, "members") // only $expand prints them
+			found = append(found, o)
+		}
+	}
+	answer(w, http.StatusOK, map[string]any{"value": found})
+}
+
+func (f *fake) arm(w http.ResponseWriter, r *http.Request) {
+	path := strings.ToLower(r.URL.Path)
+	if doc, ok := f.docs[path]; ok {
+		answer(w, http.StatusOK, doc)
+		return
+	}
+	at := strings.LastIndex(path, "/providers/")
+	if at < 0 && path != "/subscriptions" || strings.Count(path[max(at, 0):], "/") != 3 && path != "/subscriptions" {
+		answer(w, http.StatusNotFound, armError("ResourceNotFound"))
+		return
+	}
+	f.list(w, r, path[:max(at, 0)], path[at+len("/providers/"):])
+}
+
+// list answers a collection, one page at a time.
+func (f *fake) list(w http.ResponseWriter, r *http.Request, scope, typ string) {
+	var found []any
+	for _, key := range sortedKeys(f.docs) {
+		id := azure.MustID(textAt(f.docs[key], "id"))
+		subscription := r.URL.Path == "/subscriptions" && id.Type() == azure.TypeSubscription
+		if !subscription && (!strings.EqualFold(id.Type(), typ) || !f.inScope(id, scope) || !f.passes(r, f.docs[key])) {
+			continue
+		}
+		found = append(found, f.docs[key])
+	}
+	skip := 0
+	for r.URL.Query().Get("skip") != strings.Repeat("x", skip) {
+		skip++
+	}
+	page := map[string]any{"value": found[min(skip*f.pageSize, len(found)):min((skip+1)*f.pageSize, len(found))]}
+	if (skip+1)*f.pageSize < len(found) {
+		q := r.URL.Query()
+		q.Set("skip", strings.Repeat("x", skip+1))
+		page["nextLink"] = f.URL + r.URL.Path + "?" + q.Encode()
+	}
+	answer(w, http.StatusOK, page)
+}
+
+// inScope: a listing shows what lies below; of authorization also what is inherited, and the roles of the first subscription everywhere.
+func (f *fake) inScope(id azure.ID, scope string) bool {
+	if azure.MustID(scope).Contains(id) || strings.EqualFold(id.Type(), typeDefinition) {
+		return true
+	}
+	sub := azure.MustID(scope).Subscription()
+	return strings.HasPrefix(id.Key(), "/providers/microsoft.management/") &&
+		linkAt(f.docs[id.Key()], "properties.roleDefinitionId").Subscription() == sub
+}
+
+// passes evaluates assignedTo('…'): the principal's own assignments and those of the groups that list it.
+func (f *fake) passes(r *http.Request, doc map[string]any) bool {
+	filter := r.URL.Query().Get("$filter")
+	if filter == "" {
+		return true
+	}
+	p := strings.TrimSuffix(strings.TrimPrefix(filter, "assignedTo('"), "')")
+	holder := textAt(doc, "properties.principalId")
+	for _, o := range f.objects {
+		for _, m := range listAt(o, "members") {
+			if textAt(o, "id") == holder && textAt(m, "id") == p {
+				return true
+			}
+		}
+	}
+	return holder == p
+}
+
+func sortedKeys(m map[string]map[string]any) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func armError(code string) map[string]any {
+	return map[string]any{"error": map[string]any{"code": code, "message": code}}
+}
+
+func (f *fake) live() Live {
+	return Live{
+		From:       "azure",
+		Cloud:      azure.Cloud{Name: "fake", ARM: f.URL, Audience: f.URL + "/", Authority: f.URL + "/", Graph: f.URL},
+		Credential: token{}, Transport: f.Client(),
+		Subscriptions: []Subscription{{ID: platform, Name: "Platform"}},
+	}
+}
+
+type token struct{ err error }
+
+func (t token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: "token", ExpiresOn: time.Now().Add(time.Hour)}, t.err
+}

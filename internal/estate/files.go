@@ -1,0 +1,330 @@
+package estate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/rbac"
+)
+
+// Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …) and what ARM and
+// Microsoft Graph answered, from one file or from the .json files of a folder and its subfolders.
+type Files struct {
+	Path       string
+	Registries []string // registries that the clusters pull from: names, login servers or ids
+}
+
+// Bounds of a folder.
+const (
+	maxFiles  = 10_000
+	maxFolder = 1 << 30 // bytes in all
+)
+
+// Load implements Source.
+func (f Files) Load(ctx context.Context) (*Estate, error) {
+	b := newBuilder(f.Path)
+	paths, err := f.paths()
+	if err != nil {
+		return nil, err
+	}
+	in := filesReader{builder: b, listed: map[string]bool{}}
+	for _, p := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := in.read(p); err != nil {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+	}
+	if err := in.nameRegistries(f.Registries); err != nil {
+		return nil, err
+	}
+	in.completeRoles()
+	in.markGaps()
+	return b.build(), nil
+}
+
+func (f Files) paths() ([]string, error) {
+	info, err := os.Stat(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file or folder %s", f.Path)
+	}
+	if err != nil || !info.IsDir() {
+		return []string{f.Path}, err
+	}
+	var out []string
+	var total int64
+	err = filepath.WalkDir(f.Path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || !strings.EqualFold(filepath.Ext(path), ".json") {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		out, total = append(out, path), total+info.Size()
+		if len(out) > maxFiles || total > maxFolder {
+			return fmt.Errorf("%s holds more than %d files or %d MiB of JSON", f.Path, maxFiles, maxFolder>>20)
+		}
+		return nil
+	})
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("%s holds no .json files", f.Path)
+	}
+	return out, err
+}
+
+// filesReader reads documents and keeps track of what a set of files says nothing about.
+type filesReader struct {
+	*builder
+	listed  map[string]bool // lower-cased subscriptions whose role assignments are all in the files
+	current listing
+}
+
+// listing is what one file shows of role assignments.
+type listing struct {
+	subscriptions map[string]bool // lower-cased
+	principals    map[azure.PrincipalID]bool
+}
+
+func (in *filesReader) read(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	v, err := decode(f)
+	if err != nil {
+		return err
+	}
+	in.current = listing{map[string]bool{}, map[azure.PrincipalID]bool{}}
+	defer in.noteListing()
+	return in.take(v)
+}
+
+// noteListing learns what a file listed. Assignments of one principal alone are what az role assignment list --assignee
+// prints: they say nothing about any other.
+func (in *filesReader) noteListing() {
+	for sub := range in.current.subscriptions {
+		if len(in.current.principals) > 1 {
+			in.listed[sub] = true
+			continue
+		}
+		for p := range in.current.principals {
+			in.listedOnly(sub, p)
+		}
+	}
+}
+
+// take sorts a value: a document, an array of them, or ARM's and Graph's {"value": […]}.
+func (in *filesReader) take(v any) error {
+	m, ok := v.(map[string]any)
+	if list, isList := m["value"].([]any); isList {
+		v, ok = list, false
+	}
+	if !ok {
+		list, ok := v.([]any)
+		if !ok {
+			return errors.New("neither a document nor a list of documents")
+		}
+		return in.takeList(list)
+	}
+	return in.takeDoc(m)
+}
+
+func (in *filesReader) takeList(list []any) error {
+	for i, x := range list {
+		m, ok := x.(map[string]any)
+		if !ok {
+			return fmt.Errorf("element %d is no document", i)
+		}
+		if err := in.takeDoc(m); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (in *filesReader) takeDoc(m map[string]any) error {
+	text := textAt(m, "id")
+	if _, err := azure.ParseGUID(text); err == nil {
+		in.takeObject(m)
+		return nil
+	}
+	if text == "" {
+		if at(m, "identityProfile") != nil || at(m, "nodeResourceGroup") != nil {
+			return errors.New("a cluster without its id; save az aks show without --query")
+		}
+		return errors.New("a document without an id")
+	}
+	doc := unflatten(m).(map[string]any)
+	if strings.EqualFold(mustType(text), typeAssignment) {
+		in.noteAssignment(doc)
+	}
+	return in.add(doc, "", "")
+}
+
+// takeObject takes what az account show or Microsoft Graph printed: both have a GUID as their id.
+func (in *filesReader) takeObject(m map[string]any) {
+	if textAt(m, "environmentName") == "" {
+		in.addObject(m, "")
+		return
+	}
+	in.estate.names[strings.ToLower(textAt(m, "id"))] = textAt(m, "name")
+}
+
+func mustType(id string) string {
+	parsed, err := azure.ParseID(id)
+	if err != nil {
+		return ""
+	}
+	return parsed.Type()
+}
+
+// noteAssignment learns from an assignment which subscription was listed: az names it in the role definition's id.
+func (in *filesReader) noteAssignment(doc map[string]any) {
+	sub := linkAt(doc, "properties.roleDefinitionId").Subscription()
+	if sub == "" {
+		sub = scopeOf(Resource{ID: linkAt(doc, "id"), Doc: doc}).Subscription()
+	}
+	if sub != "" {
+		in.current.subscriptions[strings.ToLower(sub)] = true
+	}
+	in.current.principals[guidAt(doc, "properties.principalId")] = true
+}
+
+// completeRoles takes the built-in roles from the program's own table where the files do not have them.
+func (in *filesReader) completeRoles() {
+	for _, g := range in.grants {
+		if _, ok := in.roles[g.Role]; ok {
+			continue
+		}
+		if r, ok := rbac.BuiltInRole(g.Role.String()); ok {
+			in.roles[g.Role] = *r
+		}
+	}
+}
+
+// markGaps makes Unread what the files say nothing about: role assignments of subscriptions that were not listed.
+func (in *filesReader) markGaps() {
+	wanted := map[string]bool{}
+	for _, r := range in.estate.resources {
+		if strings.EqualFold(r.ID.Type(), TypeCluster) {
+			for _, id := range append((&Cluster{r}).References(), r.ID) {
+				wanted[strings.ToLower(id.Subscription())] = true
+			}
+		}
+	}
+	for _, id := range in.estate.Registries {
+		wanted[strings.ToLower(id.Subscription())] = true
+	}
+	delete(wanted, "")
+	for sub := range wanted {
+		switch {
+		case in.listed[sub]:
+			delete(in.estate.listedOnly, sub)
+		case in.estate.listedOnly[sub] == nil:
+			in.unlisted(azure.SubscriptionID(sub))
+		}
+	}
+	in.unsureOf(azure.PrincipalID{}, slices.Collect(in.groupsWithoutMembers()))
+}
+
+// groupsWithoutMembers are the groups that hold roles and whose members no file tells.
+func (in *filesReader) groupsWithoutMembers() iter.Seq[azure.PrincipalID] {
+	told := map[azure.PrincipalID]bool{}
+	for m := range in.members {
+		told[m[0]] = true
+	}
+	return func(yield func(azure.PrincipalID) bool) {
+		for _, g := range in.grants {
+			if strings.EqualFold(g.PrincipalType, "Group") && !told[g.Principal] && !yield(g.Principal) {
+				return
+			}
+		}
+	}
+}
+
+func (in *filesReader) unlisted(sub azure.ID) {
+	const why = "the files hold none"
+	in.markUnread(sub, why)
+	in.incomplete(Incomplete{
+		What: "role assignments of subscription " + in.estate.SubscriptionName(sub.Subscription()), Why: why, Scope: sub,
+		Right: "add the output of: az role assignment list --all --subscription " + sub.Subscription(),
+	})
+}
+
+// nameRegistries finds the registries that the user named among the documents.
+func (in *filesReader) nameRegistries(names []string) error {
+	for _, name := range names {
+		id, err := in.registry(name)
+		if err != nil {
+			return err
+		}
+		in.estate.Registries = append(in.estate.Registries, id)
+	}
+	in.estate.Registries = distinct(in.estate.Registries)
+	return nil
+}
+
+func (in *filesReader) registry(name string) (azure.ID, error) {
+	if id, err := azure.ParseID(name); err == nil {
+		return id, nil
+	}
+	for r := range in.estate.Resources(TypeRegistry) {
+		if strings.EqualFold(r.ID.Name(), name) || strings.EqualFold(r.Text("properties.loginServer"), name) {
+			return r.ID, nil
+		}
+	}
+	return azure.ID{}, fmt.Errorf("no registry %s among the files; add the output of: az acr show --name %s", name, name)
+}
+
+// armKeys are the members of an ARM document that stand beside its properties.
+var armKeys = []string{
+	"id", "name", "type", "location", "tags", "sku", "identity", "zones", "kind", "plan", "etag", "managedBy",
+	"extendedLocation", "systemData", "properties", "resourceGroup", "resourceGuid",
+}
+
+// unflatten undoes what az does to ARM's documents when it prints them: the members of properties stand beside the id.
+// It also does so for children printed inside their parent, which have an id as well.
+func unflatten(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = unflatten(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = unflatten(v[k])
+		}
+		if id, err := azure.ParseID(textAt(v, "id")); err == nil && id.Type() != azure.TypeSubscription {
+			wrap(v)
+		}
+	}
+	return v
+}
+
+// wrap moves the members that are properties into properties.
+func wrap(m map[string]any) {
+	if _, ok := m["properties"].(map[string]any); ok {
+		return
+	}
+	properties := map[string]any{}
+	for k, v := range m {
+		if !slices.Contains(armKeys, k) {
+			properties[k] = v
+			delete(m, k)
+		}
+	}
+	if len(properties) > 0 {
+		m["properties"] = properties
+	}
+}

@@ -1,0 +1,7 @@
+package estate
+
+// Resource types of networks.
+const (
+	TypeSubnet     = "Microsoft.Network/virtualNetworks/subnets"
+	TypeRouteTable = "Microsoft.Network/routeTables"
+)
