@@ -1,6 +1,11 @@
 package rbac
 
-import "aksid/internal/azure"
+import (
+	"hash/maphash"
+	"math/rand/v2"
+
+	"aksid/internal/azure"
+)
 
 // Change is one change of a Policy.
 type Change func(*batch)
@@ -29,15 +34,25 @@ func remove[V any](list *[]edit[V], hash uint64, v V) {
 	*list = append(*list, edit[V]{slot[V]{hash, v}, true})
 }
 
-// AddGrant adds a role assignment; it takes the place of one with the same id.
+// identity is the hash of an assignment's id.
+func identity(id azure.ID) uint64 {
+	if id.IsZero() {
+		return rand.Uint64()
+	}
+	return maphash.String(seed, id.Key())
+}
+
+// AddGrant adds a role assignment; it takes the place of one with the same id. Without an id, as one that is only
+// planned, it is always another.
 func AddGrant(g Grant) Change {
 	v := &grant{g, parseCondition(g.Condition)}
-	return func(b *batch) { put(&b.grants, stepOf(g.ID).hash, v) }
+	hash := identity(g.ID)
+	return func(b *batch) { put(&b.grants, hash, v) }
 }
 
 // RemoveGrant takes a role assignment away.
 func RemoveGrant(id azure.ID) Change {
-	return func(b *batch) { remove(&b.grants, stepOf(id).hash, &grant{Grant: Grant{ID: id}}) }
+	return func(b *batch) { remove(&b.grants, identity(id), &grant{Grant: Grant{ID: id}}) }
 }
 
 // PutRole adds a role definition, or changes the one with the same GUID. The policy keeps the role's slices: do not
@@ -51,18 +66,19 @@ func RemoveRole(id azure.GUID) Change {
 	return func(b *batch) { b.roles = append(b.roles, roleChange{id, nil}) }
 }
 
-// PutDeny adds a deny assignment; it takes the place of one with the same id.
+// PutDeny adds a deny assignment; it takes the place of one with the same id. Without an id it is always another.
 func PutDeny(d Deny) Change {
 	v := &deny{Deny: d}
 	for _, e := range d.Permissions {
 		v.conditions = append(v.conditions, parseCondition(e.Condition))
 	}
-	return func(b *batch) { put(&b.denies, stepOf(d.ID).hash, v) }
+	hash := identity(d.ID)
+	return func(b *batch) { put(&b.denies, hash, v) }
 }
 
 // RemoveDeny takes a deny assignment away.
 func RemoveDeny(id azure.ID) Change {
-	return func(b *batch) { remove(&b.denies, stepOf(id).hash, &deny{Deny: Deny{ID: id}}) }
+	return func(b *batch) { remove(&b.denies, identity(id), &deny{Deny: Deny{ID: id}}) }
 }
 
 // AddMember puts a principal, or a group, into a group.

@@ -158,6 +158,9 @@ func (p *Policy) isUnread(r *Request, path []step) bool {
 	if r.Groups == nil && p.groupsUnknown(r.Principal) {
 		return true
 	}
+	if p.unread.n == 0 {
+		return false
+	}
 	for _, step := range path {
 		for _, u := range p.unread.find(step.hash) {
 			if u.val.Scope.Key() == step.key {

@@ -31,7 +31,7 @@ type grant struct {
 	condition *condition
 }
 
-func (g *grant) same(o *grant) bool { return g.ID.Equal(o.ID) }
+func (g *grant) same(o *grant) bool { return g == o || !g.ID.IsZero() && g.ID.Equal(o.ID) }
 
 // held is a grant in its principal's list, with what decides most requests at hand.
 type held struct {
@@ -50,7 +50,7 @@ type deny struct {
 	conditions []*condition // of its Permissions
 }
 
-func (d *deny) same(o *deny) bool { return d.ID.Equal(o.ID) }
+func (d *deny) same(o *deny) bool { return d == o || !d.ID.IsZero() && d.ID.Equal(o.ID) }
 
 // Unread is a scope whose role assignments could not be read.
 type Unread struct {
