@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ type sqliteStore struct {
 	path    string
 	applied func([]Doc)
 	lock    io.Closer
-	writer  *conn // used by commitLoop alone
+	writer  *conn // used by the Update whose turn it is, and by commitLoop
 	turns   chan *group
 	alone   chan *group // like turns, for a transaction that shares its commit with no other
 	closing chan struct{}
@@ -82,7 +83,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 	}
 	writer, rev, err := openWriter(path)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, cmp.Or(err, lock.Close())
 	}
 	s := &sqliteStore{
 		path: path, applied: o.Applied, lock: lock, writer: writer,
@@ -103,7 +104,7 @@ func openWriter(path string) (_ *conn, rev int64, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.close())
+			err = cmp.Or(err, c.close())
 		}
 	}()
 	if err := migrate(c); err != nil {
@@ -119,7 +120,7 @@ func createFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(0o600), f.Close())
+	return cmp.Or(f.Chmod(0o600), f.Close())
 }
 
 // migrate checks whose file it is before it writes the first byte.
@@ -127,7 +128,7 @@ func migrate(c *conn) error {
 	id, err1 := value[int64](c, "PRAGMA application_id")
 	version, err2 := value[int64](c, "PRAGMA user_version")
 	tables, err3 := value[int64](c, "SELECT count(*) FROM sqlite_schema")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := cmp.Or(err1, err2, err3); err != nil { // the first: they are one fault
 		return err
 	}
 	fresh := id == 0 && version == 0 && tables == 0
@@ -250,7 +251,7 @@ func (s *sqliteStore) Close() error {
 		errs = append(errs, c.close())
 	}
 	// The last connection to close moves the log into the file.
-	return s.wrap(errors.Join(append(errs, s.writer.close(), s.lock.Close())...))
+	return s.wrap(cmp.Or(append(errs, s.writer.close(), s.lock.Close())...))
 }
 
 // wrap says which file an error is about.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -77,7 +78,7 @@ func openConn(path string) (*conn, error) {
 	}
 	c := &conn{Conn: dc}
 	if err := c.script("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY"); err != nil {
-		return nil, errors.Join(err, c.close())
+		return nil, cmp.Or(err, c.close())
 	}
 	return c, nil
 }
@@ -145,7 +146,7 @@ func (c *conn) query(each func(row []driver.Value) bool, id stmt, args ...any) e
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return storeError(errors.Join(err, rows.Close()))
+	return storeError(cmp.Or(err, rows.Close()))
 }
 
 func named(args []any) []driver.NamedValue {
@@ -163,5 +164,5 @@ func (c *conn) close() error {
 			errs = append(errs, st.Close())
 		}
 	}
-	return storeError(errors.Join(append(errs, c.Conn.Close())...))
+	return storeError(cmp.Or(append(errs, c.Conn.Close())...))
 }

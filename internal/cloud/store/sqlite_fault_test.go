@@ -110,7 +110,7 @@ func TestFull(t *testing.T) {
 	leaveRoom(t, s, 10)
 	for range 3 {
 		err := put(s, many(200)...)
-		if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), s.path) {
+		if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), s.path) || strings.Contains(err.Error(), "\n") {
 			t.Fatalf("too much: %v", err)
 		}
 		if n := count(t, s); n != 50 {
@@ -371,8 +371,8 @@ func TestOpenErrors(t *testing.T) {
 				s.Close()
 				t.Fatal("opened")
 			}
-			if c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), path) {
-				t.Errorf("%v", err)
+			if c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+				t.Error(err)
 			}
 			if after, _ := os.ReadFile(path); string(before) != string(after) {
 				t.Error("the file was changed")
@@ -400,7 +400,7 @@ func TestDamaged(t *testing.T) {
 		var err error
 		for _, err = range s.Changes(t.Context(), 0) {
 		}
-		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), s.path) {
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), s.path) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", damage, err)
 		}
 	}

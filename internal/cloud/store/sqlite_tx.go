@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
@@ -67,7 +68,7 @@ func (t *tx) one(id stmt, kind, key string) (d Doc, found bool, err error) {
 		found = true
 		return false
 	}, id, kind, key)
-	return d, found, errors.Join(err, bad)
+	return d, found, cmp.Or(err, bad)
 }
 
 func (t *tx) Put(d Doc) error {
@@ -219,7 +220,7 @@ func (t *tx) pages(what string, next func(last Doc) (stmt, []any)) iter.Seq2[Doc
 
 // page reads at most size documents; more says that there may be others.
 func (t *tx) page(what string, size int, next func(Doc) (stmt, []any), last Doc) (page []Doc, more bool, err error) {
-	if err := errors.Join(t.usable(), t.ctx.Err()); err != nil {
+	if err := cmp.Or(t.usable(), t.ctx.Err()); err != nil {
 		return nil, false, err
 	}
 	var bad error
@@ -233,7 +234,7 @@ func (t *tx) page(what string, size int, next func(Doc) (stmt, []any), last Doc)
 		more = len(page) == size || total >= pageBytes
 		return bad == nil && !more
 	}, id, args...)
-	if err = errors.Join(err, bad); err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return nil, false, t.fail(what, err)
 	}
 	return page, more, nil
