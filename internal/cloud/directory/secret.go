@@ -16,10 +16,10 @@ type Secret struct {
 	ID    azure.GUID `json:"id"`
 	Name  string     `json:"name,omitempty"` // displayName
 	Hint  string     `json:"hint"`           // the first three characters, as Entra shows them
-	Salt  []byte
-	Hash  []byte
-	From  time.Time `json:"from"`
-	Until time.Time `json:"until"`
+	Salt  []byte     `json:"salt"`
+	Hash  []byte     `json:"hash"`
+	From  time.Time  `json:"from"`
+	Until time.Time  `json:"until"`
 }
 
 // Why a secret is not accepted.
