@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite"
 
+	"aksid/internal/azure"
 	"aksid/internal/cloud"
 	"aksid/internal/local"
 )
@@ -52,12 +55,43 @@ func child(verb string, args []string) int {
 		parent.Signal(syscall.SIGTERM)
 		fmt.Println(<-got)
 		return 7
+	case "token": // ask the metadata service for a token, and say how that ended
+		fmt.Println(askForToken())
+	case "get": // a page
+		resp, err := http.Get(args[0])
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		fmt.Println(resp.Status)
 	case "die": // of a signal
 		self, _ := os.FindProcess(os.Getpid())
 		self.Kill()
 		select {}
 	}
 	return 0
+}
+
+// askForToken does what an SDK does on a machine with a managed identity: http.DefaultClient uses HTTP_PROXY.
+func askForToken() string {
+	req, err := http.NewRequest(http.MethodGet, "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F", nil)
+	if err != nil {
+		return err.Error()
+	}
+	req.Header.Set("Metadata", "true")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token string `json:"access_token"`
+		Error string `json:"error_description"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s, a token of %d parts, %s", resp.Status, len(strings.FieldsFunc(answer.Token, func(r rune) bool { return r == '.' })), answer.Error)
 }
 
 // standInAz records what az is asked to do in $AZ_LOG and leaves behind what the real one does as far as aksid looks at it.
@@ -96,6 +130,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
+			"principal": principal, "identity": managedIdentity, "reader": reader,
 		},
 	})
 }
@@ -165,4 +200,45 @@ func private(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s has mode %o", name, mode)
 		}
 	}
+}
+
+// as calls the running local Azure of a data folder as its operator.
+func as(ts *testscript.TestScript, dir, method, path string, body, out any) {
+	ctx := context.Background()
+	az, err := local.Find(ctx, ts.MkAbs(dir))
+	ts.Check(err)
+	token, err := az.Token(ctx, az.Operator)
+	ts.Check(err)
+	ts.Check(az.Call(ctx, token, method, path, body, out))
+}
+
+// principal makes a service principal and sets PRINCIPAL to its client id: principal FOLDER NAME.
+func principal(ts *testscript.TestScript, _ bool, args []string) {
+	var app struct{ AppID string }
+	as(ts, args[0], http.MethodPost, "/v1.0/applications", doc{"displayName": args[1]}, &app)
+	as(ts, args[0], http.MethodPost, "/v1.0/servicePrincipals", doc{"appId": app.AppID}, nil)
+	ts.Setenv("PRINCIPAL", app.AppID)
+}
+
+// managedIdentity makes a user-assigned identity in a resource group of its own and sets IDENTITY to its id
+// and PRINCIPAL to its object id: identity FOLDER NAME.
+func managedIdentity(ts *testscript.TestScript, _ bool, args []string) {
+	group := "/subscriptions/" + ts.Getenv("SUBSCRIPTION") + "/resourceGroups/rg-" + args[1]
+	as(ts, args[0], http.MethodPut, group+"?api-version=2021-04-01", doc{"location": "westeurope"}, nil)
+	var made struct {
+		ID         string
+		Properties struct{ PrincipalID string }
+	}
+	id := group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + args[1]
+	as(ts, args[0], http.MethodPut, id+"?api-version=2023-01-31", doc{"location": "westeurope"}, &made)
+	ts.Setenv("IDENTITY", made.ID)
+	ts.Setenv("PRINCIPAL", made.Properties.PrincipalID)
+}
+
+// reader makes a principal a Reader of the subscription: reader FOLDER OBJECT-ID.
+func reader(ts *testscript.TestScript, _ bool, args []string) {
+	sub := "/subscriptions/" + ts.Getenv("SUBSCRIPTION")
+	as(ts, args[0], http.MethodPut, sub+"/providers/Microsoft.Authorization/roleAssignments/"+azure.NewGUID().String()+"?api-version=2022-04-01", doc{"properties": doc{
+		"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7", "principalId": args[1],
+	}}, nil)
 }
