@@ -38,7 +38,28 @@ func ParseID(s string) (ID, error) {
 	if s = strings.TrimSuffix(s, "/"); s == "" {
 		return Root, nil
 	}
-	return ID{s, strings.ToLower(s)}, nil
+	return ID{s, fold(s)}, nil
+}
+
+// fold is the form that ids are compared in. As in ARM, whose comparison is .NET's ordinal one without case, letters
+// are folded one by one; one whose lower case has another length in UTF-8 (the Kelvin sign and a few more) is left
+// alone, so that the form has the length of the text.
+func fold(s string) string {
+	var b []byte
+	for i, r := range s {
+		l := unicode.ToLower(r)
+		if l == r || utf8.RuneLen(l) != utf8.RuneLen(r) {
+			continue
+		}
+		if b == nil {
+			b = []byte(s)
+		}
+		utf8.EncodeRune(b[i:], l)
+	}
+	if b == nil {
+		return s
+	}
+	return string(b)
 }
 
 // MustID is ParseID for constants; it panics on anything else.
@@ -77,7 +98,7 @@ func (id ID) Contains(other ID) bool {
 // Join appends segments, as in sub.Join("resourceGroups", "rg1").
 func (id ID) Join(segments ...string) ID {
 	text := strings.TrimSuffix(id.text, "/") + "/" + strings.Join(segments, "/")
-	return ID{text, strings.ToLower(text)}
+	return ID{text, fold(text)}
 }
 
 // Resource appends a provider's type and the names that go with it:
@@ -114,7 +135,7 @@ func (id ID) ResourceGroup() string {
 }
 
 func (id ID) after(marker string, at int) string {
-	if len(id.key) < at || !strings.HasPrefix(id.key[at:], marker) || len(id.key) != len(id.text) {
+	if len(id.key) < at || !strings.HasPrefix(id.key[at:], marker) {
 		return ""
 	}
 	rest := id.text[at+len(marker):]
@@ -141,10 +162,11 @@ const (
 )
 
 // Type is the full type in the id's own casing, as in Microsoft.Network/virtualNetworks/subnets.
-// An id that ends in a type without a name (a collection, or an action) yields "".
+// An id that ends in a provider, or in a type without a name (a collection, or an action), yields "",
+// and so does the root.
 func (id ID) Type() string {
 	_, typ, names := id.Split()
-	if typ != "" && len(names) == strings.Count(typ, "/") {
+	if len(names) > 0 && len(names) == strings.Count(typ, "/") {
 		return typ
 	}
 	return ""
@@ -157,7 +179,7 @@ func (id ID) Name() string { return id.text[strings.LastIndexByte(id.text, '/')+
 // A collection's id has one name fewer than its type has parts after the provider.
 func (id ID) Split() (scope ID, typ string, names []string) {
 	at := strings.LastIndex(id.key, "/providers/")
-	if at < 0 || len(id.key) != len(id.text) {
+	if at < 0 {
 		switch s := id.Segments(); {
 		case len(s) == 0 && !id.IsZero():
 			return ID{}, TypeTenant, nil
@@ -186,24 +208,30 @@ func (id ID) Split() (scope ID, typ string, names []string) {
 }
 
 // Parent is the scope directly above: a child's parent resource, a resource's group, a group's subscription,
-// an extension's target; the root above subscriptions and management groups; no id above the root.
+// an extension's target, a collection's owner; the root above subscriptions and management groups; no id above the root.
 func (id ID) Parent() ID {
 	scope, typ, names := id.Split()
-	switch {
+	switch types := strings.Count(typ, "/"); {
 	case id.key == "/" || id.IsZero():
 		return ID{}
-	case typ == "":
-		cut := strings.LastIndexByte(id.text, '/')
-		if cut <= 0 {
-			return Root
-		}
-		return MustID(id.text[:cut])
-	case strings.Count(typ, "/") < 2 || typ == TypeResourceGroup || len(names) < 2:
+	case typ == "" || types > len(names) && types > 1:
+		return id.cut(1)
+	case types < 2 || typ == TypeResourceGroup:
 		return scope
 	}
-	s := id.text[:strings.LastIndexByte(id.text, '/')]
-	s = s[:strings.LastIndexByte(s, '/')]
-	return ID{s, strings.ToLower(s)}
+	return id.cut(2)
+}
+
+// cut is the id without its last segments.
+func (id ID) cut(segments int) ID {
+	at := len(id.text)
+	for range segments {
+		at = strings.LastIndexByte(id.text[:at], '/')
+	}
+	if at <= 0 {
+		return Root
+	}
+	return ID{id.text[:at], id.key[:at]}
 }
 
 // MarshalText prints the id as it was read.
