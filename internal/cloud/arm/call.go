@@ -189,16 +189,24 @@ func (c *Call) Load(id azure.ID) (Doc, error) {
 	return decode(d.Body)
 }
 
-// Resources yields the documents of a type in a subscription, resource group or below a parent resource.
+// Resources yields the documents of a type in a subscription or resource group, or below a parent resource.
 func (c *Call) Resources(scope azure.ID, typ string) iter.Seq2[Doc, error] {
-	t := c.arm.reg.find(typ)
+	return c.resources(c.arm.reg.find(typ), scope, "")
+}
+
+func (c *Call) resources(t *Type, scope azure.ID, after string) iter.Seq2[Doc, error] {
+	return decoded(c.scan(t, scope, after))
+}
+
+// decoded are the documents' bodies.
+func decoded(docs iter.Seq2[store.Doc, error]) iter.Seq2[Doc, error] {
 	return func(yield func(Doc, error) bool) {
-		for d, err := range c.scan(t, scope, "") {
-			if err != nil {
-				yield(nil, err)
-				return
+		for d, err := range docs {
+			var doc Doc
+			if err == nil {
+				doc, err = decode(d.Body)
 			}
-			if doc, err := decode(d.Body); !yield(doc, err) || err != nil {
+			if !yield(doc, err) {
 				return
 			}
 		}
@@ -279,12 +287,7 @@ func (c *Call) save(t *Type, id azure.ID, d Doc) error {
 }
 
 // Save writes c.Doc back from a Step.
-func (c *Call) Save() *azure.Error { return c.fault(c.save(c.Type, c.ID, c.Doc)) }
-
-// fault turns an error of the store into an answer; nil stays nil.
-func (c *Call) fault(err error) *azure.Error {
-	return Fault(err)
-}
+func (c *Call) Save() *azure.Error { return Fault(c.save(c.Type, c.ID, c.Doc)) }
 
 // Fault turns an error into an answer: one of Azure's stays what it is, any other is an internal error. nil stays nil.
 func Fault(err error) *azure.Error {
@@ -298,55 +301,27 @@ func Fault(err error) *azure.Error {
 }
 
 // Find yields the resources with an index entry: what their type's Links or Refs put there.
-func (c *Call) Find(ref string) iter.Seq2[Doc, error] {
-	return func(yield func(Doc, error) bool) {
-		for d, err := range c.Tx.Find(ref) {
-			var doc Doc
-			if err == nil {
-				doc, err = decode(d.Body)
-			}
-			if !yield(doc, err) {
-				return
-			}
-		}
-	}
+func (c *Call) Find(ref string) iter.Seq2[Doc, error] { return decoded(c.Tx.Find(ref)) }
+
+// At yields the extension resources of a type that stand on exactly one scope.
+func (c *Call) At(scope azure.ID, typ string) iter.Seq2[Doc, error] {
+	return decoded(c.Tx.Scan(directory.KindResource, scope.Resource(typ).Key()+"/", ""))
 }
 
 // Extensions yields the extension resources of a type at a scope and everywhere below it.
 func (c *Call) Extensions(scope azure.ID, typ string) iter.Seq2[Doc, error] {
 	t := c.arm.reg.find(typ)
-	docs := c.Tx.Scan(directory.KindResource, strings.TrimSuffix(scope.Key(), "/")+"/", "")
 	if scope.ResourceGroup() == "" {
-		docs = c.scan(t, scope, "")
+		return decoded(c.scan(t, scope, ""))
 	}
-	return func(yield func(Doc, error) bool) {
-		for d, err := range docs {
-			var doc Doc
-			if err == nil {
-				if id := azure.MustID(d.Key); !strings.EqualFold(id.Type(), t.Name) {
-					continue
-				}
-				doc, err = decode(d.Body)
+	return decoded(func(yield func(store.Doc, error) bool) {
+		for d, err := range c.Tx.Scan(directory.KindResource, scope.Key()+"/", "") {
+			if err == nil && !strings.EqualFold(azure.MustID(d.Key).Type(), t.Name) {
+				continue
 			}
-			if !yield(doc, err) {
+			if !yield(d, err) {
 				return
 			}
 		}
-	}
-}
-
-// At yields the extension resources of a type that stand on exactly one scope.
-func (c *Call) At(scope azure.ID, typ string) iter.Seq2[Doc, error] {
-	prefix := scope.Resource(typ).Key() + "/"
-	return func(yield func(Doc, error) bool) {
-		for d, err := range c.Tx.Scan(directory.KindResource, prefix, "") {
-			var doc Doc
-			if err == nil {
-				doc, err = decode(d.Body)
-			}
-			if !yield(doc, err) {
-				return
-			}
-		}
-	}
+	})
 }

@@ -23,7 +23,7 @@ func (c *Call) bindIdentity() *azure.Error {
 		if principal == "" {
 			p, err := directory.NewManagedIdentity(c.Tx, c.ID.Name(), azure.MustID(Str(c.Doc, "id")), c.Now)
 			if err != nil {
-				return c.fault(err)
+				return Fault(err)
 			}
 			principal = p.ID.String()
 		}
@@ -54,7 +54,7 @@ func (c *Call) bindUserIdentities(block Doc, kind string) *azure.Error {
 		}
 		doc, err := c.Load(id)
 		if err != nil {
-			return c.fault(err)
+			return Fault(err)
 		}
 		if doc == nil {
 			return azure.FailedIdentityOperation.Format(azure.Fields{"scope": c.ID.String(), "identity": id.String()})
@@ -72,7 +72,7 @@ func (c *Call) dropSystemIdentity(d Doc) *azure.Error {
 		return nil
 	}
 	if err := directory.Delete(c.Tx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return c.fault(err)
+		return Fault(err)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	}
 	doc, err := c.Load(target)
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if doc == nil && l != assignIdentity {
 		return azure.InvalidResourceReference.Format(azure.Fields{"target": target.String(), "id": c.ID.String()})

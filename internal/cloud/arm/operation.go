@@ -123,7 +123,7 @@ func (c *Call) idle() *azure.Error {
 	if c.Type.inside != nil {
 		var err error
 		if doc, err = c.Load(c.ID.Parent()); err != nil {
-			return c.fault(err)
+			return Fault(err)
 		}
 	}
 	id := Str(doc, "_.operation")
@@ -135,10 +135,10 @@ func (c *Call) idle() *azure.Error {
 		return nil
 	}
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if c.Method == http.MethodDelete && op.Verb != verbDelete {
-		return c.fault(op.cancel(c)) // Azure lets a delete overtake
+		return Fault(op.cancel(c)) // Azure lets a delete overtake
 	}
 	return azure.OperationInProgress.Format(azure.Fields{"state": Str(doc, "properties.provisioningState")})
 }
@@ -339,7 +339,7 @@ func (c *Call) polled() (*operation, *azure.Error) {
 		return nil, azure.NotFound.Format(azure.Fields{"id": c.ID.String()})
 	}
 	if err != nil {
-		return nil, c.fault(err)
+		return nil, Fault(err)
 	}
 	if op.Caller.ID == c.Caller.ID {
 		return op, nil
@@ -385,7 +385,7 @@ func pollResult(c *Call) (Doc, *azure.Error) {
 	}
 	doc, e := c.Load(op.Target)
 	if e != nil || doc == nil {
-		return Answer(Doc{}, http.StatusNoContent, nil), c.fault(e)
+		return Answer(Doc{}, http.StatusNoContent, nil), Fault(e)
 	}
 	return c.view(c.arm.reg.find(op.Type), doc), nil
 }

@@ -3,8 +3,9 @@ package arm
 import (
 	"encoding/base64"
 	"iter"
+	"maps"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 
 	"aksid/internal/azure"
@@ -50,7 +51,7 @@ func (c *Call) read() (Doc, *azure.Error) {
 	}
 	doc, err := c.Load(c.ID)
 	if err != nil {
-		return nil, c.fault(err)
+		return nil, Fault(err)
 	}
 	if doc == nil {
 		return nil, c.notFound()
@@ -80,30 +81,38 @@ func (c *Call) notFound() *azure.Error {
 	return azure.ResourceNotFound.Format(azure.Fields{"resource": resource, "group": c.ID.ResourceGroup()})
 }
 
+// findSubscription checks that the subscription of an id exists.
+func (c *Call) findSubscription() *azure.Error {
+	sub := c.ID.Subscription()
+	if sub == "" {
+		return nil
+	}
+	return c.find(azure.SubscriptionID(sub), azure.SubscriptionNotFound.Format(azure.Fields{"subscription": sub}))
+}
+
+// find returns missing where there is no document of an id.
+func (c *Call) find(id azure.ID, missing *azure.Error) *azure.Error {
+	doc, err := c.Load(id)
+	if err == nil && doc == nil {
+		return missing
+	}
+	return Fault(err)
+}
+
 // findScope checks that the subscription and the resource group of an id exist.
 func (c *Call) findScope() *azure.Error {
-	sub := c.ID.Subscription()
-	if sub == "" || c.Type.Name == azure.TypeSubscription {
-		return nil
+	if err := c.findSubscription(); err != nil || c.Type.Name == azure.TypeResourceGroup {
+		return err
 	}
-	doc, err := c.Load(azure.SubscriptionID(sub))
-	if err != nil {
-		return c.fault(err)
-	}
-	if doc == nil {
-		return azure.SubscriptionNotFound.Format(azure.Fields{"subscription": sub})
-	}
+	return c.findGroup()
+}
+
+func (c *Call) findGroup() *azure.Error {
 	group := c.ID.GroupID()
-	if group.IsZero() || c.Type.Name == azure.TypeResourceGroup {
+	if group.IsZero() {
 		return nil
 	}
-	if doc, err = c.Load(group); err != nil {
-		return c.fault(err)
-	}
-	if doc == nil {
-		return azure.ResourceGroupNotFound.Format(azure.Fields{"group": group.Name()})
-	}
-	return nil
+	return c.find(group, azure.ResourceGroupNotFound.Format(azure.Fields{"group": group.Name()}))
 }
 
 // list answers a collection, page by page. The permission is checked at the scope that is listed;
@@ -123,15 +132,16 @@ func (c *Call) list() (answer, *azure.Error) {
 	}
 	value := []any{}
 	next := ""
-	for doc, err := range c.listed(c.after()) {
+	n := 0
+	for doc, err := range c.listed() {
 		if err != nil {
-			return answer{}, c.fault(err)
+			return answer{}, Fault(err)
 		}
-		if c.Type.Trims && !c.May(c.Type.read(), azure.MustID(Str(doc, "id"))) {
+		if n++; n <= c.offset() || c.Type.Trims && !c.May(c.Type.read(), azure.MustID(Str(doc, "id"))) {
 			continue
 		}
 		if len(value) == pageSize {
-			next = c.nextLink(value[pageSize-1])
+			next = c.nextLink(value[pageSize-1], n-1)
 			break
 		}
 		value = append(value, c.view(c.Type, doc))
@@ -143,55 +153,34 @@ func (c *Call) list() (answer, *azure.Error) {
 	return answer{status: http.StatusOK, body: body}, nil
 }
 
+// findListed checks that the group or the parent resource of a collection exists; extensions are listed of anything.
 func (c *Call) findListed() *azure.Error {
-	if c.Type.Get != nil || c.Type.List != nil && c.Type.Open {
+	if err := c.findGroup(); err != nil {
+		return err
+	}
+	t := c.arm.reg.find(c.ID.Type())
+	if c.Type.Place == Any || t == nil || t.Get != nil || !strings.Contains(c.ID.Key(), "/providers/") {
 		return nil
 	}
-	probe := *c
-	r := *c.Request
-	probe.Request = &r
-	if group := c.ID.GroupID(); !group.IsZero() || c.ID.Subscription() != "" {
-		r.ID = c.ID.Join("providers") // below the scope, so that the scope itself is looked for
-		if err := probe.findScope(); err != nil {
-			return err
-		}
-	}
-	if c.Type.Place == Any || !strings.Contains(c.ID.Key(), "/providers/") {
-		return nil
-	}
-	if t := c.arm.reg.find(c.ID.Type()); t != nil && t.Get == nil {
-		if doc, err := c.Load(c.ID); err != nil || doc == nil {
-			if err != nil {
-				return c.fault(err)
-			}
-			return azure.ParentNotFound.Format(azure.Fields{"verb": "read", "type": strings.TrimPrefix(c.Type.Name, namespace(c.Type.Name)+"/"), "parent": c.ID.String()})
-		}
-	}
-	return nil
+	return c.find(c.ID, azure.ParentNotFound.Format(azure.Fields{"verb": "read", "parent": c.ID.String(),
+		"type": strings.TrimPrefix(c.Type.Name, namespace(c.Type.Name)+"/")}))
 }
 
-func (c *Call) listed(after string) iter.Seq2[Doc, error] {
+// stored reports whether a list is taken straight from the store, in the order of keys.
+func (c *Call) stored() bool { return c.Type.List == nil && c.Type.inside == nil }
+
+func (c *Call) listed() iter.Seq2[Doc, error] {
 	switch {
 	case c.Type.List != nil:
 		return c.Type.List(c)
 	case c.Type.inside != nil:
 		return c.listInside()
 	}
-	return func(yield func(Doc, error) bool) {
-		for d, err := range c.scan(c.Type, c.ID, after) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if doc, err := decode(d.Body); !yield(doc, err) || err != nil {
-				return
-			}
-		}
-	}
+	return c.resources(c.Type, c.ID, c.skipToken())
 }
 
-// after is where the page before this one ended.
-func (c *Call) after() string {
+// skipToken is where the page before this one ended: a key of the store, or how many elements there were.
+func (c *Call) skipToken() string {
 	b, err := base64.RawURLEncoding.DecodeString(query(c.Request, "$skiptoken"))
 	if err != nil {
 		return ""
@@ -199,17 +188,22 @@ func (c *Call) after() string {
 	return string(b)
 }
 
-func (c *Call) nextLink(last any) string {
-	doc, _ := last.(Doc)
-	id, err := azure.ParseID(Str(doc, "id"))
-	if err != nil {
-		return ""
+func (c *Call) offset() int {
+	if c.stored() {
+		return 0
 	}
-	q := url.Values{}
-	for k, v := range c.Query {
-		q[k] = v
+	n, _ := strconv.Atoi(c.skipToken())
+	return n
+}
+
+func (c *Call) nextLink(last any, n int) string {
+	token := strconv.Itoa(n)
+	if c.stored() {
+		doc, _ := last.(Doc)
+		token = azure.MustID(Str(doc, "id")).Key()
 	}
-	q.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(id.Key())))
+	q := maps.Clone(c.Query)
+	q.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(token)))
 	return c.Base + c.Path + "?" + q.Encode()
 }
 
@@ -269,5 +263,5 @@ func (c *Call) act() (answer, *azure.Error) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	return answer{status: status, body: body}, c.fault(c.log("Succeeded", status, nil))
+	return answer{status: status, body: body}, Fault(c.log("Succeeded", status, nil))
 }

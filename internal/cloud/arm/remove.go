@@ -18,7 +18,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 	}
 	var err error
 	if c.Old, err = c.Load(c.ID); err != nil {
-		return answer{}, c.fault(err)
+		return answer{}, Fault(err)
 	}
 	if c.Old == nil {
 		return c.gone()
@@ -46,20 +46,20 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return answer{}, err
 	}
 	status := c.Type.Codes.Delete
-	return answer{status: status}, c.fault(c.log("Succeeded", status, nil))
+	return answer{status: status}, Fault(c.log("Succeeded", status, nil))
 }
 
 // deleteLater begins the operation that finishes a delete: that of the resource, or of the parent that it was part of.
 func (c *Call) deleteLater(owner *Call, verb string) (answer, *azure.Error) {
 	op, err := owner.begin(verb, false)
 	if err != nil {
-		return answer{}, c.fault(err)
+		return answer{}, Fault(err)
 	}
 	h := http.Header{"Location": {op.resultURL(c.Base)}, "Retry-After": {"1"}}
 	if c.Type.Name != azure.TypeResourceGroup {
 		h["Azure-Asyncoperation"] = []string{op.url(c.Base)}
 	}
-	return answer{status: http.StatusAccepted, header: h}, c.fault(c.log("Accepted", http.StatusAccepted, nil))
+	return answer{status: http.StatusAccepted, header: h}, Fault(c.log("Accepted", http.StatusAccepted, nil))
 }
 
 // gone answers the delete of what is not there.
@@ -70,7 +70,7 @@ func (c *Call) gone() (answer, *azure.Error) {
 	if err := c.findScope(); err != nil && c.Type.Place != Any {
 		return answer{}, err
 	}
-	return answer{status: c.Type.Codes.Gone}, c.fault(c.log("Succeeded", c.Type.Codes.Gone, nil))
+	return answer{status: c.Type.Codes.Gone}, Fault(c.log("Succeeded", c.Type.Codes.Gone, nil))
 }
 
 // unused refuses to delete what another resource points to.
@@ -90,7 +90,7 @@ func (c *Call) usedOutside(id azure.ID, t *Type, doc Doc) *azure.Error {
 		}
 		user, err := c.user(id)
 		if err != nil {
-			return c.fault(err)
+			return Fault(err)
 		}
 		if user != "" {
 			err := m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "user": user})
@@ -127,7 +127,7 @@ func (c *Call) Remove() *azure.Error {
 	}
 	below, err := c.below()
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	for _, d := range below {
 		if err := c.removeOne(d); err != nil {
@@ -139,7 +139,7 @@ func (c *Call) Remove() *azure.Error {
 		return nil
 	}
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	return c.removeOne(self)
 }
@@ -162,14 +162,14 @@ func (c *Call) below() ([]store.Doc, error) {
 func (c *Call) removeOne(d store.Doc) *azure.Error {
 	doc, err := decode(d.Body)
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	id, err := azure.ParseID(Str(doc, "id"))
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if err := c.Tx.Delete(d.Kind, d.Key); err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if err := c.dropSystemIdentity(doc); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (c *Call) removeOne(d store.Doc) *azure.Error {
 func (c *Call) RemoveOwners() *azure.Error {
 	below, err := c.below()
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	for _, d := range below {
 		id := azure.MustID(d.Key)
@@ -208,13 +208,13 @@ func (c *Call) RemoveOwners() *azure.Error {
 func (c *Call) InUseBelow() ([]*azure.Error, *azure.Error) {
 	below, err := c.below()
 	if err != nil {
-		return nil, c.fault(err)
+		return nil, Fault(err)
 	}
 	var blocked []*azure.Error
 	for _, d := range below {
 		doc, err := decode(d.Body)
 		if err != nil {
-			return nil, c.fault(err)
+			return nil, Fault(err)
 		}
 		id := azure.MustID(Str(doc, "id"))
 		t := c.arm.reg.find(id.Type())
@@ -238,10 +238,10 @@ func (c *Call) Drop(id azure.ID) *azure.Error {
 		return err
 	}
 	if doc, err := c.Load(id); doc == nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if err := sub.Remove(); err != nil {
 		return err
 	}
-	return c.fault(sub.log("Succeeded", http.StatusOK, nil))
+	return Fault(sub.log("Succeeded", http.StatusOK, nil))
 }

@@ -187,20 +187,18 @@ func (a *ARM) failure(req *Request, err error) *azure.Error {
 
 // writes reports whether the request needs a writing transaction.
 func (req *Request) writes() bool {
-	switch req.Method {
-	case http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return true
-	case http.MethodPost:
-		return true
-	}
-	return false
+	return req.Method != http.MethodGet && req.Method != http.MethodHead
 }
 
 // logged reports whether the activity log has the request: it never has reads.
 func (req *Request) logged() bool { return req.Type != nil && req.writes() }
 
-// run is the rest of the door, inside the transaction.
+// run is the rest of the door, inside the transaction. What lies in no subscription of the tenant is not found
+// before any right is asked for.
 func (c *Call) run() (answer, *azure.Error) {
+	if err := c.findSubscription(); err != nil {
+		return answer{}, err
+	}
 	switch {
 	case c.List:
 		return c.list()

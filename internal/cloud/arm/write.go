@@ -40,7 +40,7 @@ func (c *Call) findAround() *azure.Error {
 	if _, typ, names := c.ID.Split(); len(names) > 1 && typ != azure.TypeResourceGroup {
 		parent, err := c.Load(c.ID.Parent())
 		if err != nil {
-			return c.fault(err)
+			return Fault(err)
 		}
 		if parent == nil {
 			return azure.ParentNotFound.Format(azure.Fields{"verb": "write", "parent": c.ID.Parent().String(),
@@ -52,7 +52,7 @@ func (c *Call) findAround() *azure.Error {
 	}
 	var err error
 	if c.Old, err = c.Load(c.ID); err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if c.Old == nil && c.Method == http.MethodPatch {
 		return c.notFound()
@@ -72,7 +72,7 @@ func (c *Call) findExtended() *azure.Error {
 	}
 	doc, err := c.Load(scope)
 	if err != nil || doc != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	r := *c.Request
 	r.ID, r.Type = scope, t
@@ -87,7 +87,7 @@ func (c *Call) groupIsOpen() *azure.Error {
 	}
 	doc, err := c.Load(group)
 	if err != nil {
-		return c.fault(err)
+		return Fault(err)
 	}
 	if Str(doc, "properties.provisioningState") == "Deleting" {
 		return azure.GroupBeingDeleted.Format(azure.Fields{"group": group.Name()})
@@ -206,7 +206,7 @@ func (c *Call) write() *azure.Error {
 		if err := c.Type.settle(c.Doc); err != nil {
 			return err
 		}
-		return c.fault(c.save(c.Type, c.ID, c.Doc))
+		return Fault(c.save(c.Type, c.ID, c.Doc))
 	}
 	parent, err := c.openParent()
 	if err != nil {
@@ -230,7 +230,7 @@ func (c *Call) rewrite() *azure.Error {
 	if err := c.Type.settle(c.Doc); err != nil {
 		return err
 	}
-	return c.fault(c.save(c.Type, c.ID, c.Doc))
+	return Fault(c.save(c.Type, c.ID, c.Doc))
 }
 
 // openParent is the parent of a resource that is stored inside of it, ready to be changed.
@@ -240,7 +240,7 @@ func (c *Call) openParent() (*Call, *azure.Error) {
 	p := &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service}
 	var err error
 	if p.Old, err = c.Load(r.ID); err != nil {
-		return nil, c.fault(err)
+		return nil, Fault(err)
 	}
 	if p.Old == nil {
 		return nil, c.notFound()
@@ -289,11 +289,11 @@ func (c *Call) written() (answer, *azure.Error) {
 	ans := answer{status: status}
 	if len(steps) == 0 {
 		ans.body = c.view(c.Type, c.Doc)
-		return ans, c.fault(c.log("Succeeded", status, nil))
+		return ans, Fault(c.log("Succeeded", status, nil))
 	}
 	op, err := owner.begin(verbWrite, c.Old == nil && owner == c)
 	if err != nil {
-		return ans, c.fault(err)
+		return ans, Fault(err)
 	}
 	if owner != c {
 		if doc, err := c.Load(c.ID); err == nil && doc != nil {
@@ -304,5 +304,5 @@ func (c *Call) written() (answer, *azure.Error) {
 	}
 	ans.header = http.Header{"Azure-Asyncoperation": {op.url(c.Base)}, "Retry-After": {"1"}}
 	ans.body = c.view(c.Type, c.Doc)
-	return ans, c.fault(c.log("Accepted", status, nil))
+	return ans, Fault(c.log("Accepted", status, nil))
 }

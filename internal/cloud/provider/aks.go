@@ -118,6 +118,9 @@ func checkPools(c *arm.Call) *azure.Error {
 			"maxPods": json.Number("110"), "orchestratorVersion": version, "osDiskType": "Managed", "mode": "User", "enableAutoScaling": false} {
 			arm.Default(p, k, v)
 		}
+		if arm.Str(p, "orchestratorVersion") == "" {
+			p["orchestratorVersion"] = version
+		}
 		if arm.Int(p, "osDiskSizeGB") == 0 {
 			p["osDiskSizeGB"] = json.Number("128")
 		}
