@@ -2,7 +2,8 @@
 //
 // Rules of the user interface:
 //   - Standard output carries what was asked for and nothing else, so that it can be piped.
-//   - Everything else (errors, warnings, progress) goes to standard error, each line beginning with "aksid: ".
+//   - Everything else (errors, warnings, progress) goes to standard error, each line beginning with "aksid: ",
+//     except for the log of a running local Azure.
 //   - An error is one line: what, where, and after a semicolon what to do next. Never a stack trace.
 //   - The exit code says what kind of error it was (exit.go).
 //   - Colour only where standard output is a terminal and neither NO_COLOR nor TERM=dumb says otherwise; nothing is said by colour alone.
@@ -14,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
@@ -86,7 +88,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand(newDemo(a), newUp(a), newExec(a), newVersion(a))
+	root.AddCommand(newCheck(a), newDemo(a), newUp(a), newExec(a), newVersion(a))
 	return root
 }
 
@@ -118,6 +120,9 @@ func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// log is where a local Azure reports its own faults.
+func (a *App) log() *slog.Logger { return slog.New(slog.NewTextHandler(a.Err, nil)) }
 
 // note writes a line to standard error.
 func (a *App) note(format string, args ...any) {

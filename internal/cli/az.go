@@ -28,7 +28,7 @@ const azFolderVar = "AZURE_CONFIG_DIR"
 //	az/<instance>/base           the cloud registered and chosen; every folder begins as a copy
 //	az/<instance>/<principal>    a principal logged in
 //
-// Instance is a digest of what makes a registration stale: the endpoint, its CA and the az.
+// Instance is a digest of what makes a registration stale: the endpoint and its CA.
 type azSetup struct {
 	az       *local.Azure
 	program  string // az
@@ -63,7 +63,7 @@ func newAzSetup(az *local.Azure, program string, env []string) (*azSetup, error)
 	if err != nil {
 		return nil, err
 	}
-	instance := filepath.Join(az.Dir, "az", digest(az.URL, string(ca), program))
+	instance := filepath.Join(az.Dir, "az", digest(az.URL, string(ca)))
 	if err := os.MkdirAll(instance, 0o700); err != nil {
 		return nil, err
 	}
@@ -144,6 +144,7 @@ func (s *azSetup) base(ctx context.Context) (string, error) {
 	if _, err := os.Stat(base); err == nil {
 		return base, nil
 	}
+	s.sweep()
 	made, err := os.MkdirTemp(s.instance, "base-")
 	if err != nil {
 		return "", err
@@ -153,6 +154,16 @@ func (s *azSetup) base(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return base, os.Rename(made, base)
+}
+
+// sweep removes the folders of instances that are no more: a data folder has one endpoint at a time.
+func (s *azSetup) sweep() {
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(s.instance), "*"))
+	for _, other := range others {
+		if other != s.instance {
+			os.RemoveAll(other)
+		}
+	}
 }
 
 func (s *azSetup) register(ctx context.Context, folder string) error {

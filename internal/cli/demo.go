@@ -34,7 +34,7 @@ func runDemo(ctx context.Context, a *App) (err error) {
 		return unreadf("no temporary folder can be made: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now})
+	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now, Log: a.log()})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now})
+	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now, Log: a.log()})
 	if err != nil {
 		return err
 	}
