@@ -80,7 +80,14 @@ func (w *world) start(set ...func(*cloud.Config)) {
 	info := w.cloud.Info()
 	w.handler, w.tenant = w.cloud.Handler(), info.Tenant.String()
 	w.platform, w.hub = "/subscriptions/"+info.Subscriptions[0].ID, "/subscriptions/"+info.Subscriptions[1].ID
-	var op struct{ ClientID, ObjectID, Secret string }
+	secret, app := w.secret()
+	w.operator = &user{w, info.OperatorObjectID.String(), app, w.login(app, secret)}
+}
+
+// secret is the operator's, with its client id.
+func (w *world) secret() (secret, client string) {
+	w.Helper()
+	var op struct{ ClientID, Secret string }
 	body, err := os.ReadFile(filepath.Join(w.dir, "operator.json"))
 	if err == nil {
 		err = json.Unmarshal(body, &op)
@@ -88,7 +95,7 @@ func (w *world) start(set ...func(*cloud.Config)) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.operator = &user{w, op.ObjectID, op.ClientID, w.login(op.ClientID, op.Secret)}
+	return op.Secret, op.ClientID
 }
 
 // reply is an answer, decoded.

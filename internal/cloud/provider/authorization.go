@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func authorization() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.Authorization", Types: []arm.Type{
 		{Name: typeRoleAssignment, Since: "2014-04-01", Versions: versions, Place: arm.Any,
 			Codes: arm.Codes{Create: 201, Update: 200, Delete: 200, Gone: 204},
-			Refs:  assignmentRefs, Check: checkAssignment, Deleted: assignmentDeleted, List: listAssignments},
+			Refs:  assignmentRefs, Check: checkAssignment, Deleted: assignmentDeleted, List: listAssignments, View: viewAssignment},
 		{Name: typeRoleDefinition, Since: "2014-04-01", Versions: versions[1:], Place: arm.Any, Key: roleKey,
 			Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
 			Refs:  roleRefs, Check: checkRole, Deleted: roleDeleted, Get: getRole, List: listRoles},
@@ -168,7 +169,14 @@ func principalType(c *arm.Call, id azure.PrincipalID, given string) (string, *az
 	return given, nil
 }
 
-// fillAssignment writes what the service computes. createdBy is null in the answer to the PUT that creates it.
+// viewAssignment leaves createdBy out of the answer to a PUT, as the service does (recorded).
+func viewAssignment(c *arm.Call, d arm.Doc) {
+	if c.Method == http.MethodPut {
+		arm.Set(d, "properties.createdBy", nil)
+	}
+}
+
+// fillAssignment writes what the service computes.
 func fillAssignment(c *arm.Call, a assignment, kind string) {
 	now := c.Now.Format("2006-01-02T15:04:05.0000000Z")
 	props := arm.Map(c.Doc, "properties")
