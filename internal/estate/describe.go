@@ -9,7 +9,7 @@ import (
 )
 
 // Place is how a person calls a scope, seen from a cluster: the name, and where it is as far as that is elsewhere,
-// as in "snet-aks (rg-hub, subscription Hub)".
+// as in "snet-aks (rg-hub, Hub subscription)".
 func (e *Estate) Place(id azure.ID, from azure.ID) string {
 	switch sub := id.Subscription(); {
 	case id.Equal(azure.Root):
@@ -19,13 +19,13 @@ func (e *Estate) Place(id azure.ID, from azure.ID) string {
 	case sub == "":
 		return id.String()
 	case strings.EqualFold(id.Type(), azure.TypeSubscription):
-		return "subscription " + e.SubscriptionName(sub)
+		return "the " + e.SubscriptionName(sub) + " subscription"
 	case strings.EqualFold(id.Type(), azure.TypeResourceGroup):
 		return "resource group " + id.Name() + e.elsewhere(sub, from)
 	default:
 		where := id.ResourceGroup()
 		if !strings.EqualFold(sub, from.Subscription()) {
-			where += ", subscription " + e.SubscriptionName(sub)
+			where += ", " + e.SubscriptionName(sub) + " subscription"
 		}
 		return fmt.Sprintf("%s (%s)", id.Name(), where)
 	}
@@ -35,7 +35,7 @@ func (e *Estate) elsewhere(sub string, from azure.ID) string {
 	if strings.EqualFold(sub, from.Subscription()) {
 		return ""
 	}
-	return " (subscription " + e.SubscriptionName(sub) + ")"
+	return " (" + e.SubscriptionName(sub) + " subscription)"
 }
 
 // Label is how a person calls an identity's role, as in "control plane" or "add-on omsagent".

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode"
 
 	"aksid/internal/azure"
 	"aksid/internal/rbac"
@@ -61,6 +62,8 @@ type Incomplete struct {
 	Why   string   `json:"why"`             // what Azure answered
 	Right string   `json:"right,omitempty"` // what would allow it
 	Scope azure.ID `json:"scope,omitzero"`  // where
+	// Clusters says that whole clusters may be missing from the answer.
+	Clusters bool `json:"-"`
 }
 
 // Knowledge says how far something is known.
@@ -118,9 +121,9 @@ func (e *Estate) Object(id azure.PrincipalID) (Object, Knowledge) {
 // Held are the assignments that name a principal, everywhere that was read, by scope. Those of its groups are not among them.
 func (e *Estate) Held(p azure.PrincipalID) []*rbac.Grant { return e.held[p] }
 
-// RoleName is the display name of a role, or its GUID where it is not known.
+// RoleName is the display name of a role, or its GUID where it is not known or no line of text.
 func (e *Estate) RoleName(id azure.GUID) string {
-	if r, ok := e.Policy.Role(id); ok && r.Name != "" {
+	if r, ok := e.Policy.Role(id); ok && r.Name != "" && !strings.ContainsFunc(r.Name, unicode.IsControl) {
 		return r.Name
 	}
 	return id.String()

@@ -171,11 +171,11 @@ func TestPlace(t *testing.T) {
 		id   azure.ID
 		want string
 	}{
-		{subnetID, "snet-aks (rg-hub, subscription Hub)"},
+		{subnetID, "snet-aks (rg-hub, Hub subscription)"},
 		{registryID, "freightacr (rg-platform)"},
 		{nodeGroupID, "resource group MC_rg-platform_freight-prod_westeurope"},
-		{subnetID.GroupID(), "resource group rg-hub (subscription Hub)"},
-		{azure.SubscriptionID(hub), "subscription Hub"},
+		{subnetID.GroupID(), "resource group rg-hub (Hub subscription)"},
+		{azure.SubscriptionID(hub), "the Hub subscription"},
 		{azure.MustID("/providers/Microsoft.Management/managementGroups/mg-corp"), "management group mg-corp"},
 		{azure.Root, "the tenant root"},
 		{azure.MustID("/providers/Microsoft.Something/else"), "/providers/Microsoft.Something/else"},

@@ -19,6 +19,8 @@ import (
 // Microsoft Graph answered, from one file or from the .json files of a folder and its subfolders.
 type Files struct {
 	Path       string
+	Clusters   []string // names, resourceGroup/name or ids; none: all that the files hold
+	Group      string   // only clusters of this resource group; "" for all
 	Registries []string // registries that the clusters pull from: names, login servers or ids
 }
 
@@ -49,7 +51,41 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 	}
 	in.completeRoles()
 	in.markGaps()
-	return b.build(), nil
+	e := b.build()
+	return e, e.keep(f.Clusters, f.Group)
+}
+
+// keep drops the clusters that were not asked for. Each name must fit one at least.
+func (e *Estate) keep(names []string, group string) error {
+	var kept []*Cluster
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	for _, name := range names {
+		fits := slices.DeleteFunc(slices.Clone(e.Clusters), func(c *Cluster) bool {
+			return !c.named(name) || group != "" && !strings.EqualFold(c.ID.ResourceGroup(), group)
+		})
+		if len(fits) == 0 && name != "" {
+			return notFound("there is no cluster %s in %s; %s", name, e.From, those(clusterNames(e.Clusters)))
+		}
+		kept = append(kept, fits...)
+	}
+	e.Clusters = slices.DeleteFunc(e.Clusters, func(c *Cluster) bool { return !slices.Contains(kept, c) })
+	return nil
+}
+
+// named reports whether a cluster goes by a name, resourceGroup/name or id; every one goes by "".
+func (c *Cluster) named(name string) bool {
+	return name == "" || strings.EqualFold(c.ID.Name(), name) || strings.EqualFold(c.ID.ResourceGroup()+"/"+c.ID.Name(), name) ||
+		strings.EqualFold(c.ID.String(), name)
+}
+
+func clusterNames(cs []*Cluster) []string {
+	var out []string
+	for _, c := range cs {
+		out = append(out, c.ID.ResourceGroup()+"/"+c.ID.Name())
+	}
+	return out
 }
 
 func (f Files) paths() ([]string, error) {

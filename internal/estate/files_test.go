@@ -175,6 +175,37 @@ func TestFilesPaths(t *testing.T) {
 	}
 }
 
+func TestFilesClusters(t *testing.T) {
+	other := strings.ReplaceAll(bareCluster, "managedClusters/c", "managedClusters/d")
+	dir := write(t, "aks.json", "["+bareCluster+","+other+"]")
+	for _, c := range []struct {
+		names []string
+		group string
+		want  int
+		err   string
+	}{
+		{want: 2},
+		{names: []string{"C"}, want: 1},
+		{names: []string{"rg/d", "D"}, want: 1},
+		{names: []string{"c", "d"}, want: 2},
+		{names: []string{"/subscriptions/11111111-1111-1111-1111-111111111111/resourcegroups/RG/providers/Microsoft.ContainerService/managedClusters/c"}, want: 1},
+		{group: "rg", want: 2},
+		{group: "other", want: 0},
+		{names: []string{"e"}, err: "there is no cluster e in " + dir + "; there is rg/c, rg/d"},
+		{names: []string{"c"}, group: "other", err: "there is no cluster c"},
+	} {
+		e, err := Files{Path: dir, Clusters: c.names, Group: c.group}.Load(context.Background())
+		switch {
+		case c.err != "":
+			if !errors.As(err, new(*NotFound)) || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%v: error %v, want one with %q", c.names, err, c.err)
+			}
+		case err != nil || len(e.Clusters) != c.want:
+			t.Errorf("%v of %q: %d clusters, %v; want %d", c.names, c.group, len(e.Clusters), err, c.want)
+		}
+	}
+}
+
 func TestUnflatten(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{"id":"/a/b","name":"n","x":1}`, `{"id":"/a/b","name":"n","properties":{"x":1}}`},

@@ -171,7 +171,7 @@ func (w *walk) clustersIn(ctx context.Context, group string) []map[string]any {
 func (w *walk) unlistable(ctx context.Context, s Subscription, scope azure.ID, err error) {
 	what := "the clusters of subscription " + s.label()
 	if len(w.Subscriptions) > 1 && ctx.Err() == nil && !errors.As(err, new(*Refused)) {
-		w.unreadable(ctx, what, TypeCluster+"/read", scope, err)
+		w.incomplete(Incomplete{What: what, Why: why(err), Right: TypeCluster + "/read on " + scope.String(), Scope: scope, Clusters: true})
 		return
 	}
 	if isStatus(err, http.StatusNotFound) {
@@ -211,7 +211,7 @@ func those(names []string) string {
 	const few = 8
 	switch n := len(names); {
 	case n == 0:
-		return "it has none; name another with --subscription, or use --all-subscriptions"
+		return "there is none at all"
 	case n > few:
 		return fmt.Sprintf("there are %s and %d more", strings.Join(names[:few], ", "), n-few)
 	}

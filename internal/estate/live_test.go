@@ -137,7 +137,7 @@ func TestNotFound(t *testing.T) {
 		want   string
 	}{
 		{func(l *Live) { l.Clusters = []string{"freight"} }, "there is no cluster freight in subscription Platform; there is rg-platform/freight-prod"},
-		{func(l *Live) { l.Clusters = []string{"rg-none/freight-prod"} }, "there is no cluster rg-none/freight-prod in resource group rg-none of subscription Platform; it has none"},
+		{func(l *Live) { l.Clusters = []string{"rg-none/freight-prod"} }, "there is no cluster rg-none/freight-prod in resource group rg-none of subscription Platform; there is none at all"},
 		{func(l *Live) { l.Clusters = []string{subnetID.String()} }, "is not the id of an AKS cluster"},
 		{func(l *Live) { l.Clusters = []string{clusterID.String() + "2"} }, "there is no cluster /subscriptions"},
 		{func(l *Live) { l.Subscriptions = []Subscription{{ID: "33333333-3333-3333-3333-333333333333"}} }, "there is no subscription 33333333-3333-3333-3333-333333333333 in cloud fake"},

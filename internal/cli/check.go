@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aksid/internal/azure"
+	"aksid/internal/estate"
+	"aksid/internal/finding"
+	"aksid/internal/local"
+	"aksid/internal/report"
+)
+
+// fromAzure is --from for the user's own Azure.
+const fromAzure = "azure"
+
+type checkOptions struct {
+	sourceOptions
+	Output string
+	Query  string // JMESPath
+	FailOn string // a severity, or never
+}
+
+// sourceOptions say which clusters to read, and from where.
+type sourceOptions struct {
+	From             string // azure, local or a path
+	Data             string // folder of the local Azure
+	Cloud            string
+	Subscription     string
+	AllSubscriptions bool
+	Group            string
+	Name             string
+	Clusters         []string
+	Registries       []string
+}
+
+// never is --fail-on for findings that are not to change the exit code.
+const never = "never"
+
+func newCheck(a *App) *cobra.Command {
+	var o checkOptions
+	severities := []string{string(finding.Error), string(finding.Warning), string(finding.Note), never}
+	cmd := &cobra.Command{
+		Use:   "check [CLUSTER...]",
+		Short: "Say which identities a cluster uses, where they have roles and what breaks without them",
+		Long: `Say which identities AKS clusters use, where these have roles, what breaks for want of one, and how to mend it.
+
+CLUSTER is a name, resourceGroup/name or a resource id; without one, every cluster of the subscription that az is logged in to.
+It only reads. What it may not read makes a question unknown, never a role missing.
+
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or input, 3 something needed could not be read.`,
+		Example: `  aksid check
+  aksid check -n aks1 -g rg1 --registry acr1
+  aksid check --all-subscriptions --fail-on warning
+  aksid check --from local -o json --query "clusters[].findings[].rule"
+  aksid check --from exports/`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Clusters = args
+			if o.Query != "" {
+				if cmd.Flags().Changed("output") && o.Output != "json" {
+					return usagef("--query is for -o json; leave -o out or change it")
+				}
+				o.Output = "json"
+			}
+			return runCheck(cmd.Context(), a, o)
+		},
+	}
+	sourceFlags(cmd, &o.sourceOptions)
+	outputFlag(cmd, &o.Output, "table", "json")
+	cmd.Flags().StringVar(&o.Query, "query", "", "`JMESPath` over the JSON output, as az has it")
+	cmd.Flags().StringVar(&o.FailOn, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// sourceFlags adds the flags that say what to read.
+func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
+	dataFlag(cmd, &o.Data)
+	f := cmd.Flags()
+	f.StringVar(&o.From, "from", "", "what to read: azure, local, or the `path` of JSON that az printed (default: "+local.FromVar+", else azure)")
+	f.StringVar(&o.Cloud, "cloud", "", "`cloud`: AzureCloud, AzureUSGovernment, AzureChinaCloud or one registered with az (default: az's active one)")
+	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: az's active one)")
+	f.BoolVar(&o.AllSubscriptions, "all-subscriptions", false, "look in every subscription that the credential sees")
+	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
+	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
+	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
+	cmd.MarkFlagsMutuallyExclusive("subscription", "all-subscriptions")
+}
+
+func runCheck(ctx context.Context, a *App, o checkOptions) error {
+	q, err := parseQuery(o.Query)
+	if err != nil {
+		return err
+	}
+	if o.FailOn != never && !slices.Contains(finding.Severities, finding.Severity(o.FailOn)) {
+		return usagef("there is no severity %q; choose one of error, warning, note or never", o.FailOn)
+	}
+	start := a.Now()
+	e, err := a.load(ctx, o.sourceOptions)
+	if err != nil {
+		return err
+	}
+	var results []finding.Result
+	for _, c := range e.Clusters {
+		results = append(results, finding.Check(e, c))
+	}
+	r := report.New(e, results)
+	if o.Output == "json" {
+		err = printJSON(a, r, q)
+	} else {
+		err = report.Table{Colour: a.colour(), Took: a.Now().Sub(start)}.Print(a.Out, r)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(r, o.FailOn)
+}
+
+func printJSON(a *App, r report.Result, q query) error {
+	v, err := q.apply(r)
+	if err != nil {
+		return err
+	}
+	return report.JSON(a.Out, v)
+}
+
+// verdict is how a result ends the command: findings first, then what could not be told.
+func verdict(r report.Result, failOn string) error {
+	if worst := r.Worst(); failOn != never && worst != "" && worst.AtLeast(finding.Severity(failOn)) {
+		return errFindings
+	}
+	if r.Undecided() {
+		return unreadf("not everything could be told; the output says what could not be read, and which right it takes")
+	}
+	return nil
+}
+
+// load reads what the options name. Progress goes to standard error once it takes more than a second.
+func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error) {
+	p := &progress{say: a.note}
+	source, err := a.source(ctx, o, p.set)
+	if err != nil {
+		return nil, err
+	}
+	defer p.start()()
+	e, err := source.Load(ctx)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return e, err
+	case errors.As(err, new(*estate.Refused)):
+		return nil, unreadError{err}
+	}
+	return nil, usageError{err}
+}
+
+// source is where the options say to read from.
+func (a *App) source(ctx context.Context, o sourceOptions, say func(string)) (estate.Source, error) {
+	from := o.From
+	if from == "" {
+		from = a.getenv(local.FromVar)
+	}
+	if o.Name != "" {
+		o.Clusters = append([]string{o.Name}, o.Clusters...)
+	}
+	switch from {
+	case "", fromAzure:
+		return a.azure(o, say)
+	case local.From:
+		return a.localAzure(ctx, o, say)
+	}
+	if o.Subscription != "" || o.AllSubscriptions || o.Cloud != "" {
+		return nil, usagef("--subscription, --all-subscriptions and --cloud say where in Azure to look; they do not go with --from %s", from)
+	}
+	return estate.Files{Path: from, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries}, nil
+}
+
+func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
+	account, err := estate.ReadAccount(o.Cloud, a.getenv)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Progress: say}
+	var tenant string
+	if !o.AllSubscriptions {
+		s, err := account.Find(o.Subscription)
+		if id := a.getenv("AZURE_SUBSCRIPTION_ID"); err != nil && o.Subscription == "" && id != "" { // of SDK users without az
+			s, err = account.Find(id)
+		}
+		switch {
+		case err == nil:
+			l.Subscriptions, tenant = []estate.Subscription{s}, s.Tenant
+		case o.Subscription != "":
+			return nil, usageError{err}
+		case !allIDs(o.Clusters, o.Registries):
+			return nil, unreadError{err}
+		}
+	}
+	l.Credential, err = estate.UserCredential(l.Cloud, tenant)
+	return l, err
+}
+
+// allIDs reports whether clusters are named, and nothing but by their ids: then there is no subscription to look in.
+func allIDs(clusters, registries []string) bool {
+	return len(clusters) > 0 && !slices.ContainsFunc(slices.Concat(clusters, registries), func(s string) bool {
+		_, err := azure.ParseID(s)
+		return err != nil
+	})
+}
+
+func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string)) (estate.Source, error) {
+	if o.Cloud != "" {
+		return nil, usagef("--cloud is for Azure; it does not go with --from %s", local.From)
+	}
+	dir, err := a.dataFolder(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	az, err := local.Find(ctx, dir)
+	if err != nil {
+		return nil, unreadError{err}
+	}
+	l, err := estate.LocalAzure(az)
+	if err != nil {
+		return nil, err
+	}
+	l.Clusters, l.Group, l.Registries, l.Progress = o.Clusters, o.Group, o.Registries, say
+	if o.Subscription != "" {
+		s, err := estate.Account{Cloud: l.Cloud, Subscriptions: l.Subscriptions}.Find(o.Subscription)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		l.Subscriptions = []estate.Subscription{s}
+	}
+	return l, nil
+}
+
+// progress says what is being done, once a second, from the first second on.
+type progress struct {
+	say  func(format string, args ...any)
+	mu   sync.Mutex
+	last string
+}
+
+func (p *progress) set(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = s
+}
+
+// start begins to say it and returns what ends that.
+func (p *progress) start() (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for said := ""; ; {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				p.mu.Lock()
+				if p.last != said {
+					said = p.last
+					p.say("%s", said)
+				}
+				p.mu.Unlock()
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}

@@ -1,0 +1,60 @@
+package finding
+
+import (
+	"fmt"
+
+	"aksid/internal/catalogue"
+	"aksid/internal/estate"
+)
+
+// missing makes one rule of every requirement: what it breaks, what is not granted, and the least role that grants it.
+func missing(requirements []*catalogue.Requirement) []*Rule {
+	var out []*Rule
+	for _, r := range requirements {
+		out = append(out, &Rule{
+			ID:       MissingID(r),
+			Title:    fmt.Sprintf("The %s identity lacks what it needs for: %s", estate.Identity{Role: r.Actor, AddOn: r.AddOn}.Label(), r.Feature),
+			Why:      r.Breaks,
+			Source:   r.Source,
+			Severity: Error,
+			Run:      func(p *Pass) { reportMissing(p, r) },
+		})
+	}
+	return out
+}
+
+// MissingID is the id of the rule for a requirement that is not met.
+func MissingID(r *catalogue.Requirement) string {
+	actor := string(r.Actor)
+	if r.Actor == estate.AddOn {
+		actor = r.AddOn
+	}
+	return actor + "-missing-" + r.ID
+}
+
+func reportMissing(p *Pass, r *catalogue.Requirement) {
+	for _, a := range p.Open(Missing) {
+		if a.Requirement != r || a.Need.Certainty != catalogue.Now {
+			continue
+		}
+		severity := Error
+		if a.Need.Phase == catalogue.Rebuild {
+			severity = Warning
+		}
+		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), shortList(a.Missing), p.Place(a.Need.Scope))
+		if a.Need.Or != nil {
+			detail += fmt.Sprintf("; if the registry has repository permissions (az acr show --query roleAssignmentMode), the role is %s instead", a.Need.Or.Role)
+		}
+		p.Report(Finding{
+			Severity: severity, Title: r.Consequence(a.Need), Detail: detail,
+			Principal: a.Identity.Principal, Scope: a.Need.Scope,
+			Remedy:   []estate.Change{a.assign()},
+			explains: []*Assessment{a},
+		})
+	}
+}
+
+// assign is the grant that meets the need.
+func (a *Assessment) assign() estate.Assign {
+	return estate.Assign{Role: a.Need.Role, Principal: a.Identity.Principal, PrincipalType: "ServicePrincipal", Scope: a.Need.Scope}
+}

@@ -1,0 +1,58 @@
+// Package remedy turns changes into what carries them out.
+package remedy
+
+import (
+	"fmt"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/estate"
+)
+
+// Az renders a change as az commands, one a line of a POSIX shell, that run as they are.
+func Az(c estate.Change) []string {
+	switch c := c.(type) {
+	case estate.Assign:
+		// With the type az asks neither Graph nor waits for replication, so that a pipeline without Graph rights can run it.
+		return []string{az("role", "assignment", "create", "--assignee-object-id", c.Principal.String(),
+			"--assignee-principal-type", c.PrincipalType, "--role", c.Role, "--scope", c.Scope.String())}
+	case estate.Unassign:
+		return []string{az("role", "assignment", "delete", "--ids", c.ID.String())}
+	case estate.UseManagedIdentity:
+		out := []string{az(append([]string{"aks", "update", "--enable-managed-identity"}, cluster(c.Cluster, "--name")...)...)}
+		for _, pool := range c.Pools {
+			out = append(out, az(append([]string{"aks", "nodepool", "upgrade", "--node-image-only", "--name", pool}, cluster(c.Cluster, "--cluster-name")...)...))
+		}
+		return out
+	}
+	panic(fmt.Sprintf("unknown change %T", c)) // estate.Change is closed
+}
+
+func cluster(id azure.ID, flag string) []string {
+	return []string{flag, id.Name(), "--resource-group", id.ResourceGroup(), "--subscription", id.Subscription()}
+}
+
+func az(args ...string) string {
+	quoted := []string{"az"}
+	for _, a := range args {
+		quoted = append(quoted, quote(a))
+	}
+	return strings.Join(quoted, " ")
+}
+
+// quote makes one word for the shell. Names come from Azure, where others may have chosen them.
+func quote(s string) string {
+	plain, spaced := s != "", true
+	for _, r := range s {
+		word := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,+", r)
+		plain = plain && word
+		spaced = spaced && (word || strings.ContainsRune(" ()", r))
+	}
+	switch {
+	case plain:
+		return s
+	case spaced:
+		return `"` + s + `"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,234 @@
+// Package report is what a check says: Result is the JSON contract, and the printers show it.
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/catalogue"
+	"aksid/internal/estate"
+	"aksid/internal/finding"
+	"aksid/internal/rbac"
+	"aksid/internal/remedy"
+)
+
+// SchemaVersion is the version of the JSON contract. Within a version members are only added.
+const SchemaVersion = "1"
+
+// Result is the outcome of a check, and the contract of its JSON form.
+type Result struct {
+	SchemaVersion string              `json:"schemaVersion"`
+	From          string              `json:"from"`     // azure, local, or the path that was read
+	Complete      bool                `json:"complete"` // nothing was unreadable
+	Incomplete    []estate.Incomplete `json:"incomplete"`
+	Clusters      []Cluster           `json:"clusters"`
+}
+
+// Cluster is the outcome for one cluster.
+type Cluster struct {
+	ID               azure.ID      `json:"id"`
+	Name             string        `json:"name"`
+	ResourceGroup    string        `json:"resourceGroup"`
+	Subscription     string        `json:"subscription"`     // id
+	SubscriptionName string        `json:"subscriptionName"` // the id where the name is not known
+	Location         string        `json:"location"`
+	Identities       []Identity    `json:"identities"`
+	Requirements     []Requirement `json:"requirements"`
+	Findings         []Finding     `json:"findings"` // the worst first
+}
+
+// Identity is an identity that a cluster acts as, with its roles everywhere that was read.
+type Identity struct {
+	Role        estate.IdentityRole `json:"role"`
+	AddOn       string              `json:"addon,omitempty"`
+	Kind        string              `json:"kind"`
+	Name        string              `json:"name"`
+	PrincipalID *azure.PrincipalID  `json:"principalId"` // null: not known
+	ClientID    *azure.GUID         `json:"clientId"`    // null: it has none, or it is not known
+	ResourceID  *azure.ID           `json:"resourceId"`  // null: it is no user-assigned identity
+	Assignments []Assignment        `json:"assignments"`
+	label       string
+}
+
+// Assignment is a role assignment.
+type Assignment struct {
+	ID               azure.ID          `json:"id"`
+	Role             string            `json:"role"` // display name, or the GUID where that is not known
+	RoleDefinitionID azure.GUID        `json:"roleDefinitionId"`
+	Scope            azure.ID          `json:"scope"`
+	PrincipalID      azure.PrincipalID `json:"principalId"` // the identity's own, or its group's
+	Inherited        bool              `json:"inherited"`   // made above the cluster, which inherits it
+	Via              string            `json:"via"`         // the group through which the identity has it; empty: it is its own
+	Condition        string            `json:"condition"`
+	CreatedOn        *time.Time        `json:"createdOn"` // null: not known
+	ByAKS            bool              `json:"byAks"`     // AKS made it itself
+	place            string
+}
+
+// Requirement is something that an identity needs, and whether it has it.
+type Requirement struct {
+	ID          string              `json:"id"`
+	Feature     string              `json:"feature"`
+	Identity    estate.IdentityRole `json:"identity"`
+	AddOn       string              `json:"addon,omitempty"`
+	Actions     []azure.Action      `json:"actions"`
+	DataActions []azure.Action      `json:"dataActions"`
+	Scope       azure.ID            `json:"scope"`
+	Phase       catalogue.Phase     `json:"phase"`
+	Needed      catalogue.Certainty `json:"needed"`
+	Status      finding.Status      `json:"status"`
+	Reason      string              `json:"reason"`    // why it is denied or unknown
+	GrantedBy   []azure.ID          `json:"grantedBy"` // role assignments
+	Missing     []azure.Action      `json:"missing"`
+	Breaks      string              `json:"breaks"`
+}
+
+// Finding is something that is wrong, and what mends it.
+type Finding struct {
+	Rule        string             `json:"rule"`
+	Severity    finding.Severity   `json:"severity"`
+	Title       string             `json:"title"`  // the consequence
+	Detail      string             `json:"detail"` // the cause
+	PrincipalID *azure.PrincipalID `json:"principalId"`
+	Scope       azure.ID           `json:"scope"`
+	Remedy      Remedy             `json:"remedy"`
+}
+
+// Remedy is what mends a finding, in the forms it can be had.
+type Remedy struct {
+	Az []string `json:"az"` // commands, in order
+}
+
+// New makes the result of a check.
+func New(e *estate.Estate, results []finding.Result) Result {
+	r := Result{
+		SchemaVersion: SchemaVersion, From: e.From, Complete: len(e.Incomplete) == 0,
+		Incomplete: filled(e.Incomplete), Clusters: []Cluster{},
+	}
+	for _, c := range results {
+		r.Clusters = append(r.Clusters, cluster(e, c))
+	}
+	return r
+}
+
+// Worst is the severity of the worst finding, or "".
+func (r Result) Worst() finding.Severity {
+	for _, s := range finding.Severities {
+		for _, c := range r.Clusters {
+			if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Severity == s }) {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// Undecided reports whether something that a cluster needs now could not be decided, or whole clusters could not be read.
+func (r Result) Undecided() bool {
+	for _, c := range r.Clusters {
+		if slices.ContainsFunc(c.Requirements, func(q Requirement) bool { return q.Status == finding.Unknown && q.Needed == catalogue.Now }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Incomplete, func(i estate.Incomplete) bool { return i.Clusters })
+}
+
+// JSON prints a value as the contract is printed: the whole Result, or what a query has made of it.
+func JSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
+
+func cluster(e *estate.Estate, r finding.Result) Cluster {
+	id := r.Cluster.ID
+	c := Cluster{
+		ID: id, Name: id.Name(), ResourceGroup: id.ResourceGroup(), Subscription: id.Subscription(),
+		SubscriptionName: e.SubscriptionName(id.Subscription()), Location: r.Cluster.Text("location"),
+		Identities: []Identity{}, Requirements: []Requirement{}, Findings: []Finding{},
+	}
+	for _, i := range r.Identities {
+		c.Identities = append(c.Identities, identity(e, r.Cluster, i))
+	}
+	for _, a := range r.Assessments {
+		c.Requirements = append(c.Requirements, requirement(a))
+	}
+	for _, f := range r.Findings {
+		c.Findings = append(c.Findings, problem(f))
+	}
+	return c
+}
+
+func identity(e *estate.Estate, c *estate.Cluster, i estate.Identity) Identity {
+	out := Identity{
+		Role: i.Role, AddOn: i.AddOn, Kind: i.Kind, Name: i.Name, Assignments: []Assignment{}, label: i.Label(),
+		PrincipalID: known(i.Principal), ClientID: known(i.Client),
+	}
+	if !i.Resource.IsZero() {
+		out.ResourceID = &i.Resource
+	}
+	if !i.Known() {
+		return out
+	}
+	for _, holder := range append([]azure.PrincipalID{i.Principal}, e.Policy.GroupsOf(i.Principal)...) {
+		for _, g := range e.Held(holder) {
+			a := assignment(e, c, i, g)
+			if holder != i.Principal {
+				a.Via = e.PrincipalName(holder)
+			}
+			out.Assignments = append(out.Assignments, a)
+		}
+	}
+	return out
+}
+
+func assignment(e *estate.Estate, c *estate.Cluster, i estate.Identity, g *rbac.Grant) Assignment {
+	a := Assignment{
+		ID: g.ID, Role: e.RoleName(g.Role), RoleDefinitionID: g.Role, Scope: g.Scope, PrincipalID: g.Principal,
+		Inherited: g.Scope.Contains(c.ID) || slices.ContainsFunc(e.Policy.ManagementGroups(c.ID), g.Scope.Equal),
+		Condition: g.Condition, place: e.Place(g.Scope, c.ID),
+		ByAKS: finding.ByAKS(e, c, i, g),
+	}
+	if !g.CreatedOn.IsZero() {
+		a.CreatedOn = &g.CreatedOn
+	}
+	return a
+}
+
+func requirement(a *finding.Assessment) Requirement {
+	out := Requirement{
+		ID: a.Requirement.ID, Feature: a.Requirement.Feature, Identity: a.Identity.Role, AddOn: a.Identity.AddOn,
+		Actions: filled(a.Need.Actions), DataActions: filled(a.Need.DataActions), Scope: a.Need.Scope,
+		Phase: a.Need.Phase, Needed: a.Need.Certainty, Status: a.Status, Reason: a.Reason,
+		GrantedBy: []azure.ID{}, Missing: filled(a.Missing), Breaks: a.Requirement.Consequence(a.Need),
+	}
+	for _, g := range a.GrantedBy {
+		out.GrantedBy = append(out.GrantedBy, g.ID)
+	}
+	return out
+}
+
+func problem(f finding.Finding) Finding {
+	out := Finding{
+		Rule: f.Rule.ID, Severity: f.Severity, Title: f.Title, Detail: f.Detail,
+		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}},
+	}
+	for _, c := range f.Remedy {
+		out.Remedy.Az = append(out.Remedy.Az, remedy.Az(c)...)
+	}
+	return out
+}
+
+// filled is a list that prints as [] when there is nothing in it.
+func filled[T any](list []T) []T { return append([]T{}, list...) }
+
+func known(g azure.GUID) *azure.GUID {
+	if g.IsZero() {
+		return nil
+	}
+	return &g
+}

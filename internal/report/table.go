@@ -1,0 +1,258 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"aksid/internal/estate"
+	"aksid/internal/finding"
+)
+
+// Table says how a result is shown to a person.
+type Table struct {
+	Colour bool
+	Took   time.Duration // how long the check took; zero: not shown
+}
+
+// Print shows a result: for each cluster its identities and what is wrong, the consequence before the cause and the remedy
+// as lines to copy; then what could not be read, and the sum of it all.
+func (t Table) Print(w io.Writer, r Result) error {
+	p := &printer{colour: t.Colour}
+	for _, c := range r.Clusters {
+		p.cluster(c)
+	}
+	if len(r.Clusters) == 0 {
+		p.print("No clusters.\n\n")
+	}
+	p.incomplete(r.Incomplete)
+	p.print("%s", sum(r))
+	if t.Took > 0 {
+		p.print(" %.1f s", t.Took.Seconds())
+	}
+	p.print("\n")
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// printer writes text in which nothing but its own formats and styled parts can steer a terminal.
+type printer struct {
+	strings.Builder
+	colour bool
+}
+
+// styled is text of our own, or cleaned text in colour.
+type styled string
+
+func (p *printer) print(format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = clean(s)
+		}
+	}
+	fmt.Fprintf(p, format, args...)
+}
+
+// Colours, as terminals know them (ECMA-48). What they say, a symbol or a word says as well.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (p *printer) paint(s, colour string) styled {
+	if !p.colour {
+		return styled(clean(s))
+	}
+	return styled("\x1b[" + colour + "m" + clean(s) + "\x1b[0m")
+}
+
+func (p *printer) heading(s string) { p.print("%s\n", p.paint(s, bold)) }
+
+func (p *printer) cluster(c Cluster) {
+	p.print("%s · %s", p.paint(c.Name, bold), c.ResourceGroup)
+	if c.Location != "" {
+		p.print(" · %s", c.Location)
+	}
+	p.print(" · %s subscription\n\n", c.SubscriptionName)
+	p.identities(c.Identities)
+	var breaks, other []Finding
+	for _, f := range c.Findings {
+		if f.Severity == finding.Error {
+			breaks = append(breaks, f)
+		} else {
+			other = append(other, f)
+		}
+	}
+	p.findings("What breaks", breaks)
+	p.findings("What to look at", other)
+	if len(c.Findings) == 0 {
+		p.print("%s %s\n\n", p.paint("✓", green), needsMet(c.Requirements))
+	}
+}
+
+// needsMet speaks of the needs where no finding does.
+func needsMet(rs []Requirement) string {
+	switch n := len(rs); n {
+	case 0:
+		return "Nothing that was looked at needs a role."
+	case 1:
+		return "The one thing that it needs is granted."
+	default:
+		return fmt.Sprintf("All %d things that it needs are granted.", n)
+	}
+}
+
+// kinds is what a person calls the kinds of identities.
+var kinds = map[string]string{
+	estate.SystemAssigned: "system-assigned", estate.UserAssigned: "user-assigned", estate.ServicePrincipalSecret: "with a secret",
+}
+
+func (p *printer) identities(ids []Identity) {
+	p.heading("Identities")
+	if len(ids) == 0 {
+		p.print("  none that the cluster's document names\n")
+	}
+	label, name := len("control plane"), 0
+	for _, i := range ids {
+		label, name = max(label, utf8.RuneCountInString(i.label)), max(name, utf8.RuneCountInString(i.Name))
+	}
+	for _, i := range ids {
+		principal := "principal not known"
+		if i.PrincipalID != nil {
+			principal = "principal " + i.PrincipalID.String()[:8] + "-…"
+		}
+		p.print("  %s   %-15s  %s   %s\n", pad(i.label, label), kinds[i.Kind], pad(i.Name, name), principal)
+		p.roles(strings.Repeat(" ", label+5), i)
+	}
+	p.print("\n")
+}
+
+// maxRoles bounds the roles shown of one identity.
+const maxRoles = 12
+
+func (p *printer) roles(indent string, i Identity) {
+	if i.PrincipalID != nil && len(i.Assignments) == 0 {
+		p.print("%sno roles\n", indent)
+	}
+	for n, a := range i.Assignments {
+		if n == maxRoles {
+			p.print("%sand %d more; -o json has them all\n", indent, len(i.Assignments)-n)
+			return
+		}
+		p.print("%s%s on %s%s\n", indent, a.Role, strings.TrimPrefix(a.place, "resource group "), notes(a))
+	}
+}
+
+// notes is what is special about an assignment, in parentheses.
+func notes(a Assignment) string {
+	var out []string
+	if a.ByAKS {
+		out = append(out, "granted by AKS")
+	}
+	if a.Via != "" {
+		out = append(out, "through group "+a.Via)
+	}
+	if a.Condition != "" {
+		out = append(out, "under a condition")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+func (p *printer) findings(title string, fs []Finding) {
+	if len(fs) == 0 {
+		return
+	}
+	p.heading(title)
+	const most = 66 // keeps the names of the rules on the screen
+	width := 0
+	for _, f := range fs {
+		width = max(width, min(most, utf8.RuneCountInString(f.Title)))
+	}
+	for _, f := range fs {
+		p.print("  %s %s   %s\n", p.symbol(f.Severity), pad(f.Title, width), p.paint(f.Rule, dim))
+		if f.Detail != "" {
+			p.print("    %s\n", f.Detail)
+		}
+		for _, line := range f.Remedy.Az {
+			p.print("    %s\n", line)
+		}
+	}
+	p.print("\n")
+}
+
+func (p *printer) symbol(s finding.Severity) styled {
+	switch s {
+	case finding.Error:
+		return p.paint("✗", red)
+	case finding.Warning:
+		return p.paint("!", yellow)
+	}
+	return "·"
+}
+
+func (p *printer) incomplete(list []estate.Incomplete) {
+	if len(list) == 0 {
+		return
+	}
+	p.heading("What could not be read")
+	for _, i := range list {
+		p.print("  ? %s (%s)\n", i.What, i.Why)
+		if i.Right != "" {
+			p.print("    it takes %s\n", i.Right)
+		}
+	}
+	p.print("\n")
+}
+
+func sum(r Result) string {
+	count := map[finding.Severity]int{}
+	for _, c := range r.Clusters {
+		for _, f := range c.Findings {
+			count[f.Severity]++
+		}
+	}
+	var parts []string
+	for _, s := range finding.Severities {
+		if n := count[s]; n > 0 || s == finding.Error {
+			parts = append(parts, plural(n, string(s)))
+		}
+	}
+	out := strings.Join(parts, ", ") + "."
+	if n := len(r.Clusters); n > 1 {
+		out = plural(n, "cluster") + ": " + out
+	}
+	if r.Complete {
+		return out + " Everything was readable."
+	}
+	return out + " " + plural(len(r.Incomplete), "read") + " failed."
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+// clean keeps names, which others may have chosen, from steering the terminal: no control characters,
+// and none that change the direction of writing.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
