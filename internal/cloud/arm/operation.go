@@ -188,7 +188,7 @@ func (r *runner) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			r.arm.cfg.Log.Error("operation failed, will be tried again", "error", err)
+			r.arm.cfg.Log.Error("operations cannot be read and will be tried again", "error", err)
 			wait = longestWait
 		}
 		if wait == 0 {
@@ -222,8 +222,9 @@ func (r *runner) round(ctx context.Context) (time.Duration, error) {
 	wait := time.Hour
 	for _, id := range pending {
 		w, err := r.step(ctx, id)
-		if err != nil {
-			return 0, err
+		if err != nil && ctx.Err() == nil {
+			r.arm.cfg.Log.Error("an operation's step failed and will be tried again", "operation", id, "error", err)
+			w = longestWait
 		}
 		wait = min(wait, w)
 	}
