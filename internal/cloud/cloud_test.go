@@ -20,7 +20,7 @@ import (
 
 // world is a local Azure in a temporary folder, driven through its handler.
 type world struct {
-	*testing.T
+	testing.TB
 	dir      string
 	cloud    *cloud.Cloud
 	handler  http.Handler
@@ -59,9 +59,9 @@ type user struct {
 
 const host = "localhost:8443"
 
-func newWorld(t *testing.T, set ...func(*cloud.Config)) *world {
+func newWorld(t testing.TB, set ...func(*cloud.Config)) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), clock: &clock{now: time.Now()}}
+	w := &world{TB: t, dir: t.TempDir(), clock: &clock{now: time.Now()}}
 	w.start(set...)
 	t.Cleanup(func() { _ = w.cloud.Close() })
 	return w
