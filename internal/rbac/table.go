@@ -24,18 +24,18 @@ func (p *Permission) lists() [4]*[]string {
 
 // WriteRoles writes a table of built-in roles, which the package embeds; descriptions and scopes are left out.
 func WriteRoles(w io.Writer, roles []Role) error {
-	var texts []string
-	for i := range roles {
-		texts = append(texts, roles[i].Name)
-		for _, p := range roles[i].Permissions {
-			texts = append(texts, p.Condition, p.ConditionVersion)
-			for _, list := range p.lists() {
-				texts = append(texts, *list...)
-			}
-		}
+	f, err := flate.NewWriter(w, flate.BestCompression)
+	if err != nil {
+		return err
 	}
-	slices.Sort(texts)
-	texts = slices.Compact(texts)
+	if _, err := f.Write(encodeRoles(roles)); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func encodeRoles(roles []Role) []byte {
+	texts := textsOf(roles)
 	var b []byte
 	number := func(n int) { b = binary.AppendUvarint(b, uint64(n)) }
 	text := func(s string) { i, _ := slices.BinarySearch(texts, s); number(i) }
@@ -61,14 +61,23 @@ func WriteRoles(w io.Writer, roles []Role) error {
 			text(p.ConditionVersion)
 		}
 	}
-	f, err := flate.NewWriter(w, flate.BestCompression)
-	if err != nil {
-		return err
+	return b
+}
+
+// textsOf are the texts in roles, sorted, each once.
+func textsOf(roles []Role) []string {
+	var texts []string
+	for i := range roles {
+		texts = append(texts, roles[i].Name)
+		for _, p := range roles[i].Permissions {
+			texts = append(texts, p.Condition, p.ConditionVersion)
+			for _, list := range p.lists() {
+				texts = append(texts, *list...)
+			}
+		}
 	}
-	if _, err := f.Write(b); err != nil {
-		return err
-	}
-	return f.Close()
+	slices.Sort(texts)
+	return slices.Compact(texts)
 }
 
 // readRoles reads what WriteRoles wrote.
@@ -77,7 +86,12 @@ func readRoles(table []byte) ([]Role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("role table: %w", err)
 	}
-	d := decoder{rest: string(raw)}
+	return decodeRoles(string(raw))
+}
+
+// decodeRoles reads a table that is inflated; the roles' texts are parts of it.
+func decodeRoles(table string) ([]Role, error) {
+	d := decoder{rest: table}
 	d.texts = make([]string, d.count())
 	for i := range d.texts {
 		d.texts[i] = d.take(d.number())
@@ -86,10 +100,13 @@ func readRoles(table []byte) ([]Role, error) {
 	for i := range roles {
 		roles[i] = d.role()
 	}
-	if d.err == nil && d.rest != "" {
+	if d.rest != "" {
 		d.err = errTable
 	}
-	return roles, d.err
+	if d.err != nil {
+		return nil, d.err
+	}
+	return roles, nil
 }
 
 var errTable = errors.New("role table is damaged")
@@ -159,5 +176,5 @@ func (d *decoder) role() Role {
 	return r
 }
 
-// key is what names are found by.
+// nameKey is what role names are found by.
 func nameKey(name string) string { return strings.ToLower(strings.TrimSpace(name)) }

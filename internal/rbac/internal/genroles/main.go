@@ -56,7 +56,12 @@ func parse(text []byte) ([]rbac.Role, error) {
 		return nil, err
 	}
 	var roles []rbac.Role
+	seen := map[azure.GUID]bool{}
 	for _, d := range defs {
+		if d.Name.IsZero() || d.RoleName == "" || seen[d.Name] {
+			return nil, fmt.Errorf("role %s %q has no GUID, no name, or is there twice", d.Name, d.RoleName)
+		}
+		seen[d.Name] = true
 		roles = append(roles, rbac.Role{ID: d.Name, Name: d.RoleName, Permissions: d.Permissions})
 	}
 	slices.SortFunc(roles, func(a, b rbac.Role) int { return cmp.Compare(a.Name, b.Name) })
