@@ -58,8 +58,8 @@ type demo struct {
 }
 
 func (d *demo) tell(ctx context.Context) error {
-	d.say("", "A freight company's cluster breaks for want of two roles, and is mended.")
-	d.say("", "A local Azure runs at "+d.az.URL+" for as long as the story takes. All that follows are real requests to it, decided by Azure's rules.")
+	fmt.Fprint(d.Out, wrap("", "A freight company's cluster breaks for want of two roles, and is mended. A local Azure runs at "+d.az.URL+
+		" for as long as the story takes: all that follows are real requests to it, decided by Azure's rules."))
 	for _, chapter := range []func(context.Context) error{
 		d.teams, d.refusedCluster, d.cluster, d.firstCheck, d.failures, d.roles, d.secondCheck, d.successes,
 	} {
@@ -72,19 +72,19 @@ func (d *demo) tell(ctx context.Context) error {
 }
 
 func (d *demo) teams(ctx context.Context) error {
-	d.step("Two teams and an old pipeline")
+	d.step("Two teams, two subscriptions, and an old pipeline")
 	if err := d.buildHub(ctx); err != nil {
 		return err
 	}
-	d.say("network team", fmt.Sprintf("%s in subscription %s: subnet %s with route table %s", d.hub.Name(), d.hub.Subscription(), d.subnet.Name(), d.routes.Name()))
+	d.who("network team", "%s in subscription Hub: subnet %s with route table %s", d.hub.Name(), d.subnet.Name(), d.routes.Name())
 	if err := d.buildPlatform(ctx); err != nil {
 		return err
 	}
-	d.say("platform team", fmt.Sprintf("%s in subscription %s: identity %s, registry %s", d.platform.Name(), d.platform.Subscription(), d.identity.Name(), d.registry.Name()))
+	d.who("platform team", "%s in subscription Platform: identity %s, registry %s", d.platform.Name(), d.identity.Name(), d.registry.Name())
 	if err := d.buildPipeline(ctx); err != nil {
 		return err
 	}
-	d.say("old pipeline", "service principal freight-pipeline with a secret, Contributor on both subscriptions")
+	d.who("old pipeline", "service principal freight-pipeline with a secret, Contributor on both subscriptions")
 	return nil
 }
 
@@ -106,8 +106,8 @@ func (d *demo) cluster(ctx context.Context) error {
 		return err
 	}
 	d.good("the cluster is there; its node resource group is " + d.nodes.Name())
-	d.say("control plane", fmt.Sprintf("%s, principal %s", d.identity.Name(), d.control))
-	d.say("kubelet", fmt.Sprintf("%s, principal %s", d.kubeletID.Name(), d.kubelet))
+	d.who("control plane", "%s, principal %s", d.identity.Name(), d.control)
+	d.who("kubelet", "%s, principal %s", d.kubeletID.Name(), d.kubelet)
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (d *demo) secondCheck(ctx context.Context) error {
 // check runs the check command as a user does and expects an exit code.
 func (d *demo) check(ctx context.Context, title string, want int) error {
 	d.step(title)
-	args := []string{"check", clusterName, "--subscription", d.platform.Subscription(), "--registry", registryName}
+	args := []string{"check", clusterName, "--registry", registryName}
 	fmt.Fprintf(d.Out, "   $ aksid %s\n", strings.Join(args, " "))
 	out := &indenter{to: d.Out, indent: "   | "}
 	inner := &App{In: d.In, Out: out, Err: out, Now: d.Now, Env: append([]string{local.DataVar + "=" + d.az.Dir, local.FromVar + "=" + local.From}, d.Env...)}
@@ -134,11 +134,11 @@ func (d *demo) check(ctx context.Context, title string, want int) error {
 
 func (d *demo) failures(ctx context.Context) error {
 	d.step("It breaks just there")
-	d.say("", "The control plane gives a service an address in the subnet, with the cluster's own identity:")
+	d.say("The control plane gives a service an address in the subnet, with the cluster's own identity:")
 	if err := d.mustFail(d.putLoadBalancer(ctx), http.StatusForbidden, "LinkedAuthorizationFailed"); err != nil {
 		return err
 	}
-	d.say("", "A node pulls an image, with the kubelet's identity:")
+	d.say("A node pulls an image, with the kubelet's identity:")
 	return d.mustFail(d.pull(ctx), http.StatusUnauthorized, "UNAUTHORIZED")
 }
 
@@ -152,7 +152,7 @@ func (d *demo) roles(ctx context.Context) error {
 		return err
 	}
 	d.granted("AcrPull", d.registry, d.kubeletID.Name())
-	d.say("", "With the route table's, and Contributor on "+d.nodes.Name()+" that AKS granted itself, the cluster has four roles. The pipeline's Contributor on two subscriptions can go.")
+	d.say("With the route table's, and Contributor on " + d.nodes.Name() + " that AKS granted itself, the cluster has four roles. The pipeline's Contributor on two subscriptions can go.")
 	return nil
 }
 
@@ -172,10 +172,10 @@ func (d *demo) successes(ctx context.Context) error {
 func (d *demo) next() {
 	fmt.Fprint(d.Out, `
 Try it yourself
-   aksid up                                                  a local Azure that stays, in another terminal
-   aksid exec -- az group create -n rg1 -l westeurope        the real az on it; Terraform and SDK programs work as well
-   aksid check --from local                                  what its clusters lack
-   aksid check                                               what your own clusters lack, in the subscription that az is logged in to
+   aksid up                                               a local Azure that stays; in another terminal:
+   aksid exec -- az group create -n rg1 -l westeurope     the real az on it, or any other program
+   aksid check --from local                               what the local clusters lack
+   aksid check                                            what your own clusters lack, where az is logged in
 `)
 }
 
@@ -185,8 +185,7 @@ func (d *demo) mustFail(err error, status int, code string) error {
 	if !errors.As(err, &refused) || refused.Status != status || refused.Code != code {
 		return fmt.Errorf("the call should have been refused with %d %s, but: %v", status, code, err)
 	}
-	fmt.Fprintf(d.Out, "   ✗ %d %s\n", status, code)
-	fmt.Fprint(d.Out, wrap(refused.Message, "     "))
+	fmt.Fprintf(d.Out, "   ✗ %d %s\n%s", status, code, wrap("     ", refused.Message))
 	return nil
 }
 
@@ -198,15 +197,13 @@ func (d *demo) step(title string) {
 func (d *demo) good(what string) { fmt.Fprintf(d.Out, "   ✓ %s\n", what) }
 
 func (d *demo) granted(role string, scope azure.ID, to string) {
-	d.say("", fmt.Sprintf("+ %s on %s for %s", role, scope.Name(), to))
+	fmt.Fprintf(d.Out, "   + %s on %s for %s\n", role, scope.Name(), to)
 }
 
-// say prints a paragraph, under a label if it has one.
-func (d *demo) say(label, text string) {
-	if label != "" {
-		text = fmt.Sprintf("%-14s %s", label, text)
-	}
-	fmt.Fprint(d.Out, wrap(text, "   "))
+func (d *demo) say(text string) { fmt.Fprint(d.Out, wrap("   ", text)) }
+
+func (d *demo) who(label, format string, args ...any) {
+	fmt.Fprint(d.Out, wrap(fmt.Sprintf("   %-15s", label), fmt.Sprintf(format, args...)))
 }
 
 // pace is how often the cluster is asked whether it is ready.

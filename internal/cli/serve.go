@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ type server struct {
 	dir    string
 	cloud  *cloud.Cloud
 	http   *http.Server
+	unused unused
 	failed chan error // gets what ends it other than stop
 }
 
@@ -48,6 +50,7 @@ func serve(ctx context.Context, a *App, c cloud.Config) (*server, error) {
 			ErrorLog:          log.New(io.Discard, "", 0), // of connections that clients broke off
 		},
 	}
+	s.http.ConnState = s.unused.see
 	go func() { s.failed <- s.http.ServeTLS(l, "", "") }()
 	if err := local.Publish(c.Dir, s.Endpoint); err != nil {
 		return nil, errors.Join(folderError(c.Dir, err), s.stop())
@@ -72,10 +75,39 @@ func (s *server) stop() error {
 	withdrawn := local.Withdraw(s.dir, s.PID)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	s.unused.close()
 	if s.http.Shutdown(ctx) != nil {
 		s.http.Close()
 	}
 	return errors.Join(withdrawn, s.cloud.Close())
+}
+
+// unused are connections that have not brought a request yet. Clients keep some in reserve, and http.Server.Shutdown
+// waits for them as for those that are at work.
+type unused struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (u *unused) see(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state != http.StateNew {
+		delete(u.conns, c)
+		return
+	}
+	if u.conns == nil {
+		u.conns = map[net.Conn]bool{}
+	}
+	u.conns[c] = true
+}
+
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		c.Close()
+	}
 }
 
 // listen opens a loopback address.

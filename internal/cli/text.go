@@ -10,25 +10,25 @@ import (
 // width is the line length of running text, in characters.
 const width = 110
 
-// wrap breaks a text into lines between words and indents them. A word longer than a line, as an id is, gets a line of its own.
-func wrap(text, indent string) string {
+// wrap breaks a text into lines between words. The first line begins with first, the others with as many spaces.
+// A word longer than a line, as an id is, gets a line of its own.
+func wrap(first, text string) string {
+	indent := utf8.RuneCountInString(first)
 	var b strings.Builder
-	room := 0
+	b.WriteString(first)
+	room, begun := width-indent, false
 	for _, word := range strings.Fields(text) {
 		length := utf8.RuneCountInString(word)
 		switch {
-		case b.Len() == 0:
-			b.WriteString(indent)
-		case length >= room:
-			b.WriteString("\n" + indent)
-		default:
+		case begun && length+1 > room:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			room = width - indent
+		case begun:
 			b.WriteByte(' ')
-			room -= length + 1
-			b.WriteString(word)
-			continue
+			room--
 		}
 		b.WriteString(word)
-		room = width - len(indent) - length
+		room, begun = room-length, true
 	}
 	b.WriteByte('\n')
 	return b.String()

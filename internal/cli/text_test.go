@@ -10,15 +10,15 @@ import (
 func TestWrap(t *testing.T) {
 	long := strings.Repeat("x", width+10)
 	for _, test := range []struct{ text, want string }{
-		{"", "\n"},
-		{"one two", "  one two\n"},
-		{"  one\n\ttwo ", "  one two\n"},
-		{"a " + long + " b", "  a\n  " + long + "\n  b\n"},
-		{strings.Repeat("w ", 60), "  " + strings.TrimSpace(strings.Repeat("w ", 54)) + "\n  w w w w w w\n"},
-		{strings.Repeat("…", 100) + " " + strings.Repeat("y", 7), "  " + strings.Repeat("…", 100) + " yyyyyyy\n"},
-		{strings.Repeat("…", 100) + " " + strings.Repeat("y", 8), "  " + strings.Repeat("…", 100) + "\n  yyyyyyyy\n"},
+		{"", "- \n"},
+		{"one two", "- one two\n"},
+		{"  one\n\ttwo ", "- one two\n"},
+		{"a " + long + " b", "- a\n  " + long + "\n  b\n"},
+		{strings.Repeat("w ", 60), "- " + strings.TrimSpace(strings.Repeat("w ", 54)) + "\n  w w w w w w\n"},
+		{strings.Repeat("…", 100) + " " + strings.Repeat("y", 7), "- " + strings.Repeat("…", 100) + " yyyyyyy\n"},
+		{strings.Repeat("…", 100) + " " + strings.Repeat("y", 8), "- " + strings.Repeat("…", 100) + "\n  yyyyyyyy\n"},
 	} {
-		got := wrap(test.text, "  ")
+		got := wrap("- ", test.text)
 		if got != test.want {
 			t.Errorf("wrap(%q) =\n%q, want\n%q", test.text, got, test.want)
 		}
