@@ -33,6 +33,8 @@ var (
 		"Required query variable '{name}' is missing", "recorded")
 	MetadataVersionInvalid = message(400, "invalid_request",
 		"Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds", "recorded")
+	MetadataVersionMissing = message(400, "invalid_request",
+		"Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds", "Microsoft Learn: instance metadata service")
 	MetadataForwarded = message(400, "invalid_request",
 		"Bad request. The request must not contain an X-Forwarded-For header.", "Microsoft Learn: instance metadata service, security; the words are not Azure's")
 )

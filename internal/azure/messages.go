@@ -156,7 +156,7 @@ var (
 		"The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.", "recorded")
 	ApplicationNotFound = message(400, "AADSTS700016",
 		"Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", "recorded")
-	ApplicationDisabled = message(401, "AADSTS7000112",
+	ApplicationDisabled = message(400, "AADSTS7000112",
 		"Application '{app}'({name}) is disabled.", "recorded")
 	CredentialMissing = message(401, "AADSTS7000216",
 		"'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.", "recorded")

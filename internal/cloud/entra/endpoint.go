@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -213,6 +214,9 @@ func (s *Service) client(r *http.Request, id, secret string) (p directory.Princi
 		return p, nil
 	}
 	fields := azure.Fields{"app": app.String(), "name": p.DisplayName, "tenant": tenantName}
+	if errors.Is(err, directory.ErrNoServicePrincipal) {
+		fields["tenant"] = s.Tenant.String() // this text has the id, the other one the name
+	}
 	for known, message := range clientErrors {
 		if errors.Is(err, known) {
 			return p, message.Format(fields)
@@ -232,18 +236,24 @@ var clientErrors = map[error]*azure.Message{
 // requested is the audience that a form asks for: its resource, or its scope without exactly "/.default".
 // az's scopes have two slashes there, the first of which belongs to the resource.
 func requested(form url.Values) (string, *azure.Error) {
-	resource, scope := form.Get("resource"), form.Get("scope")
-	switch audience, ok := strings.CutSuffix(scope, "/.default"); {
-	case resource != "":
+	if resource := form.Get("resource"); resource != "" {
 		return resource, nil
-	case scope == "":
-		return "", missing("scope")
-	case !ok || strings.ContainsAny(scope, " \t\r\n"):
-		return "", azure.ScopeNotDefault.Format(azure.Fields{"scope": scope})
-	default:
-		return audience, nil
 	}
+	scope := form.Get("scope")
+	names := slices.DeleteFunc(strings.Fields(scope), func(s string) bool { return slices.Contains(openIDScopes, s) })
+	if scope == "" {
+		return "", missing("scope")
+	}
+	if len(names) == 1 {
+		if audience, ok := strings.CutSuffix(names[0], "/.default"); ok {
+			return audience, nil
+		}
+	}
+	return "", azure.ScopeNotDefault.Format(azure.Fields{"scope": scope})
 }
+
+// openIDScopes mean nothing for an application, but MSAL for Go sends them along.
+var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
 
 // assertionError refuses a client assertion: no application has a federated credential here.
 func assertionError(assertion string) *azure.Error {

@@ -79,6 +79,17 @@ type graphCall struct {
 	caller     directory.Principal
 }
 
+// graphError is the body of a refusal.
+type graphError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Inner   struct {
+		Date      string `json:"date"`
+		RequestID string `json:"request-id"`
+		ClientID  string `json:"client-request-id"`
+	} `json:"innerError"`
+}
+
 func (s *Service) serveGraph(w http.ResponseWriter, r *http.Request) {
 	requestID := azure.NewGUID().String()
 	clientID := r.Header.Get("client-request-id")
@@ -95,11 +106,9 @@ func (s *Service) serveGraph(w http.ResponseWriter, r *http.Request) {
 		for k, v := range err.Header {
 			w.Header()[k] = v
 		}
-		writeJSON(w, err.Status, map[string]any{"error": map[string]any{
-			"code": err.Code, "message": err.Message,
-			"innerError": map[string]string{
-				"date": s.Now().UTC().Format(graphDate), "request-id": requestID, "client-request-id": clientID},
-		}})
+		body := graphError{Code: err.Code, Message: err.Message}
+		body.Inner.Date, body.Inner.RequestID, body.Inner.ClientID = s.Now().UTC().Format(graphDate), requestID, clientID
+		writeJSON(w, err.Status, map[string]graphError{"error": body})
 	case body == nil:
 		w.WriteHeader(status)
 	default:
@@ -112,7 +121,7 @@ func (s *Service) serveGraph(w http.ResponseWriter, r *http.Request) {
 func (s *Service) graph(w http.ResponseWriter, r *http.Request) (int, any, *azure.Error) {
 	caller, refused := s.verify(r, graphAudiences(r))
 	if refused != nil {
-		return 0, nil, s.graphError(refused)
+		return 0, nil, s.graphRefusal(refused)
 	}
 	version, path, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
 	c := &graphCall{Service: s, r: r, root: base(r) + "/" + version, path: path, query: r.URL.Query()}
@@ -142,7 +151,7 @@ func (c *graphCall) run(route *graphRoute, caller directory.Caller) (answer any,
 		case err != nil:
 			return err
 		case gone != nil:
-			refused = c.graphError(gone)
+			refused = c.graphRefusal(gone)
 		case route.write && !p.Admin:
 			refused = azure.GraphRequestDenied.Error()
 		default:
@@ -160,8 +169,8 @@ func (c *graphCall) run(route *graphRoute, caller directory.Caller) (answer any,
 	return answer, refused
 }
 
-// graphError is Graph's refusal of a token.
-func (s *Service) graphError(r *refusal) *azure.Error {
+// graphRefusal is Graph's refusal of a token.
+func (s *Service) graphRefusal(r *refusal) *azure.Error {
 	e := graphFaults[r.fault].Format(r.fields)
 	challenge := `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="` + graphAppID + `"`
 	if r.fault == tokenRevoked {
@@ -243,7 +252,8 @@ func (c *graphCall) failed(err error, id string) *azure.Error {
 // context is the annotation that says what an answer holds.
 func (c *graphCall) context(what string) string { return c.root + "/$metadata#" + what }
 
-// decodeBody reads the properties of a request's body; any that T does not have is refused, annotations are not looked at.
+// decodeBody reads the properties of a request's body. Any that T does not have is refused, unless it is null or
+// empty, as az sends some. Annotations are not looked at.
 func decodeBody[T any](c *graphCall) (T, *azure.Error) {
 	var v T
 	var properties map[string]json.RawMessage
@@ -251,7 +261,7 @@ func decodeBody[T any](c *graphCall) (T, *azure.Error) {
 		return v, azure.GraphBody.Error()
 	}
 	for name, value := range properties {
-		if strings.Contains(name, "@") || string(value) == "null" {
+		if nothing := string(value); strings.Contains(name, "@") || nothing == "null" || nothing == "[]" {
 			delete(properties, name)
 		}
 	}
@@ -261,7 +271,7 @@ func decodeBody[T any](c *graphCall) (T, *azure.Error) {
 	if err := d.Decode(&v); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return v, c.invalid(wrong.Field)
+			return v, c.invalid(strings.ToLower(wrong.Field[:1]) + wrong.Field[1:])
 		}
 		if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
 			return v, azure.GraphInvalidProperty.Format(azure.Fields{"property": strings.Trim(name, `"`)})

@@ -11,6 +11,9 @@ import (
 	"aksid/internal/cloud/store"
 )
 
+// signInAudience says that an application is for this tenant alone: there is no other.
+const signInAudience = "AzureADMyOrg"
+
 // graphKind is a kind of directory objects.
 type graphKind struct {
 	set, name string   // servicePrincipals, servicePrincipal
@@ -160,7 +163,7 @@ func (c *graphCall) show(e entry) object {
 func (c *graphCall) showApplication(a directory.App) object {
 	return object{
 		"id": a.ID.String(), "appId": a.AppID.String(), "displayName": a.DisplayName, "createdDateTime": timestamp(a.Created),
-		"deletedDateTime": nil, "identifierUris": []string{}, "signInAudience": "AzureADMyOrg", "tags": []string{},
+		"deletedDateTime": nil, "identifierUris": []string{}, "signInAudience": signInAudience, "tags": []string{},
 		"passwordCredentials": showSecrets(a.Secrets), "keyCredentials": []string{}, "requiredResourceAccess": []string{},
 	}
 }
@@ -170,7 +173,7 @@ func (c *graphCall) showServicePrincipal(p directory.Principal) object {
 		"id": p.ID.String(), "appId": p.AppID.String(), "displayName": p.DisplayName, "appDisplayName": p.DisplayName,
 		"accountEnabled": !p.Disabled, "createdDateTime": timestamp(p.Created), "deletedDateTime": nil,
 		"servicePrincipalType": p.Kind, "servicePrincipalNames": []string{p.AppID.String()}, "alternativeNames": []string{},
-		"appOwnerOrganizationId": c.Tenant.String(), "appRoleAssignmentRequired": false, "signInAudience": "AzureADMyOrg",
+		"appOwnerOrganizationId": c.Tenant.String(), "appRoleAssignmentRequired": false, "signInAudience": signInAudience,
 		"passwordCredentials": showSecrets(p.Secrets), "keyCredentials": []string{}, "tags": []string{},
 	}
 	if p.Kind == directory.ManagedIdentity {

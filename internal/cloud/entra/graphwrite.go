@@ -127,6 +127,9 @@ func (c *graphCall) change(e *entry) *azure.Error {
 	switch e.kind.name {
 	case "application":
 		body, refused := decodeBody[applicationBody](c)
+		if audience := body.SignInAudience; refused == nil && audience != nil && *audience != signInAudience {
+			refused = c.invalid("signInAudience")
+		}
 		if refused == nil {
 			refused = c.setText(&e.app.DisplayName, "displayName", body.DisplayName)
 		}

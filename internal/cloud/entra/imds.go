@@ -74,7 +74,7 @@ func (m imds) serveToken(w http.ResponseWriter, r *http.Request) {
 	life := strconv.FormatInt(int64(lifetime(p).Seconds())-1, 10)
 	writeJSON(w, http.StatusOK, map[string]string{
 		"access_token": token, "client_id": p.AppID.String(), "expires_in": life, "ext_expires_in": life,
-		"expires_on": strconv.FormatInt(expiry.Unix(), 10), "not_before": strconv.FormatInt(expiry.Add(-identityLife-backdate).Unix(), 10),
+		"expires_on": strconv.FormatInt(expiry.Unix(), 10), "not_before": strconv.FormatInt(expiry.Add(-lifetime(p)-backdate).Unix(), 10),
 		"resource": resource, "token_type": "Bearer",
 	})
 }
@@ -154,22 +154,8 @@ func isResource(p directory.Principal, value string) bool {
 
 // serveInstance answers with what the machine is, or with one part of it.
 func (m imds) serveInstance(w http.ResponseWriter, r *http.Request, path []string) {
-	version := r.URL.Query().Get("api-version")
-	fault := ""
-	switch {
-	case !strings.EqualFold(r.Header.Get("Metadata"), "true"):
-		fault = "Bad request: . " + azure.MetadataHeaderMissing.Text
-	case r.Header.Get("X-Forwarded-For") != "":
-		fault = azure.MetadataForwarded.Text
-	case version == "":
-		fault = "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds"
-	case !slices.Contains(imdsVersions, version):
-		fault = azure.MetadataVersionInvalid.Text
-	}
-	if fault != "" {
-		newest := slices.Clone(imdsVersions[len(imdsVersions)-3:])
-		slices.Reverse(newest)
-		writeJSON(w, http.StatusBadRequest, map[string]any{"error": fault, "newest-versions": newest})
+	if fault := instanceFault(r); fault != nil {
+		writeJSON(w, http.StatusBadRequest, fault)
 		return
 	}
 	var part any = m.instance(r)
@@ -186,6 +172,23 @@ func (m imds) serveInstance(w http.ResponseWriter, r *http.Request, path []strin
 		return
 	}
 	writeJSON(w, http.StatusOK, part)
+}
+
+// instanceFault is the body of a refusal, or nil.
+func instanceFault(r *http.Request) map[string]any {
+	newest := slices.Clone(imdsVersions[len(imdsVersions)-3:])
+	slices.Reverse(newest)
+	switch version := r.URL.Query().Get("api-version"); {
+	case !strings.EqualFold(r.Header.Get("Metadata"), "true"):
+		return map[string]any{"error": "Bad request: . " + azure.MetadataHeaderMissing.Text}
+	case r.Header.Get("X-Forwarded-For") != "":
+		return map[string]any{"error": azure.MetadataForwarded.Text}
+	case version == "":
+		return map[string]any{"error": azure.MetadataVersionMissing.Text, "newest-versions": newest}
+	case !slices.Contains(imdsVersions, version):
+		return map[string]any{"error": azure.MetadataVersionInvalid.Text, "newest-versions": newest}
+	}
+	return nil
 }
 
 // instance describes the machine as far as its id and its document say: all values are strings.
