@@ -62,7 +62,7 @@ type tester struct {
 	t       testing.TB
 	mu      sync.Mutex
 	now     time.Time
-	secrets map[string]string // by name, of reader unless the name says otherwise
+	secrets map[string]string // by name
 	logged  *strings.Builder
 }
 
@@ -93,17 +93,18 @@ func (te *tester) seed(tx store.Tx) error {
 			return err
 		}
 	}
-	for name, s := range map[string]struct {
+	for _, s := range []struct {
+		name  string
 		of    directory.Principal
 		until time.Duration
 	}{
-		"operator": {operator, time.Hour}, "reader": {reader, time.Hour}, "disabled": {disabled, time.Hour}, "expired": {reader, -time.Hour},
+		{"operator", operator, time.Hour}, {"reader", reader, time.Hour}, {"disabled", disabled, time.Hour}, {"expired", reader, -time.Hour},
 	} {
-		text, _, err := directory.AddSecret(tx, s.of.ID, name, start.Add(-2*time.Hour), start.Add(s.until))
+		text, _, err := directory.AddSecret(tx, s.of.ID, s.name, start.Add(-2*time.Hour), start.Add(s.until))
 		if err != nil {
 			return err
 		}
-		te.secrets[name] = text
+		te.secrets[s.name] = text
 	}
 	for _, m := range []directory.Membership{{Group: everyone.ID, Member: admins.ID}, {Group: admins.ID, Member: operator.ID}} {
 		if err := directory.AddMember(tx, m); err != nil {

@@ -45,7 +45,7 @@ type graphRoute struct {
 
 var graphRoutes = []graphRoute{
 	{"GET", "me", false, 200, (*graphCall).me},
-	{"GET", "me/ownedObjects", false, 200, (*graphCall).me},
+	{"GET", "me/ownedObjects", false, 200, (*graphCall).ownedObjects},
 	{"GET", "organization", false, 200, (*graphCall).organization},
 	{"POST", "directoryObjects/getByIds", false, 200, (*graphCall).getByIDs},
 	{"GET", "{set}", false, 200, (*graphCall).list},

@@ -24,11 +24,15 @@ func (c *graphCall) me() (any, *azure.Error) {
 	if c.caller.Type != directory.User {
 		return nil, azure.GraphDelegatedOnly.Error()
 	}
-	if strings.Contains(c.path, "/") {
-		return c.collection("directoryObjects", []object{}), nil
+	return c.single(entry{kind: kindOf(c.caller), p: c.caller}), nil
+}
+
+// ownedObjects are none: nobody owns objects here.
+func (c *graphCall) ownedObjects() (any, *azure.Error) {
+	if c.caller.Type != directory.User {
+		return nil, azure.GraphDelegatedOnly.Error()
 	}
-	e := entry{kind: kindOf(c.caller), p: c.caller}
-	return c.single(e), nil
+	return c.collection("directoryObjects", []object{}), nil
 }
 
 func (c *graphCall) organization() (any, *azure.Error) {
