@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -95,6 +96,10 @@ func runExec(ctx context.Context, a *App, o execOptions) error {
 	})
 	folder, forget := logIn(ctx, a, az, who, env)
 	defer forget()
+	if len(who.subscriptions) == 0 {
+		a.note("warning: %s has no role in any subscription, so that az has none to work in; give it one with: aksid exec -- az role assignment create", o.As)
+	}
+	proxy.tell.Store(true)
 	return a.run(program, o.Command, slices.Concat(env, []string{azFolderVar + "=" + folder}))
 }
 
@@ -110,6 +115,8 @@ func notRunnable(name string, err error) error {
 type runningProxy struct {
 	*http.Server
 	Addr string
+	tell atomic.Bool // of refused hosts, once each: not of what az asks for while it is set up
+	told sync.Map
 }
 
 func startProxy(a *App, az *local.Azure, machine azure.ID) (*runningProxy, error) {
@@ -117,17 +124,15 @@ func startProxy(a *App, az *local.Azure, machine azure.ID) (*runningProxy, error
 	if err != nil {
 		return nil, unreadf("no port on 127.0.0.1 is free for the proxy: %w", err)
 	}
-	var told sync.Map
-	srv := &http.Server{
-		ReadHeaderTimeout: 10 * time.Second,
-		Handler: &local.Proxy{Azure: az, Machine: machine, Refused: func(host string) {
-			if _, before := told.LoadOrStore(host, true); !before {
-				a.note("%s was asked for and refused: from here only the local Azure can be reached", host)
-			}
-		}},
-	}
-	go srv.Serve(l)
-	return &runningProxy{srv, l.Addr().String()}, nil
+	p := &runningProxy{Addr: l.Addr().String()}
+	handler := &local.Proxy{Azure: az, Machine: machine, Refused: func(host string) {
+		if _, before := p.told.LoadOrStore(host, true); !before && p.tell.Load() {
+			a.note("%s was asked for and refused: from here only the local Azure can be reached", host)
+		}
+	}}
+	p.Server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go p.Serve(l)
+	return p, nil
 }
 
 // run runs a program on this terminal, hands on the signals it is sent, and returns its exit code as an exitStatus.
