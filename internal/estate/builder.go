@@ -122,14 +122,19 @@ func (b *builder) addObject(doc map[string]any, typ string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ)}
-	if o.ID.IsZero() {
+	b.putObject(o)
+	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
+		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
+	}
+}
+
+// putObject takes an object, unless more is known of it.
+func (b *builder) putObject(o Object) {
+	if old, ok := b.estate.objects[o.ID]; o.ID.IsZero() || ok && o.Type == "" && old.Type != "" {
 		return
 	}
 	b.estate.objects[o.ID] = o
 	b.estate.asked[o.ID] = true
-	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
-		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
-	}
 	if !o.App.IsZero() && o.Type == "ServicePrincipal" {
 		b.estate.byApp[o.App] = o
 	}

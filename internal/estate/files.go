@@ -195,6 +195,9 @@ func (in *filesReader) takeDoc(m map[string]any) error {
 		in.takeObject(m)
 		return nil
 	}
+	if strings.HasPrefix(text, "NA(") {
+		return nil // a classic administrator, as old az lists them: they are retired
+	}
 	if text == "" {
 		if at(m, "identityProfile") != nil || at(m, "nodeResourceGroup") != nil {
 			return errors.New("a cluster without its id; save az aks show without --query")
@@ -234,7 +237,26 @@ func (in *filesReader) noteAssignment(doc map[string]any) {
 	if sub != "" {
 		in.current.subscriptions[strings.ToLower(sub)] = true
 	}
-	in.current.principals[guidAt(doc, "properties.principalId")] = true
+	p := guidAt(doc, "properties.principalId")
+	in.current.principals[p] = true
+	in.noteName(p, at(doc, "properties.principalName"))
+}
+
+// noteName learns from az's listing who exists: it prints a name, an empty one where the directory has no such object,
+// and none where it could not ask.
+func (in *filesReader) noteName(p azure.PrincipalID, name any) {
+	text, asked := name.(string)
+	if !asked {
+		return
+	}
+	if text == "" {
+		in.answered(p)
+		return
+	}
+	if _, err := azure.ParseGUID(text); err == nil { // the client id of a service principal is no name
+		text = ""
+	}
+	in.putObject(Object{ID: p, Name: text})
 }
 
 // completeRoles takes the built-in roles from the program's own table where the files do not have them.
@@ -294,7 +316,7 @@ func (in *filesReader) unlisted(sub azure.ID) {
 	in.markUnread(sub, why)
 	in.incomplete(Incomplete{
 		What: "role assignments of subscription " + in.estate.SubscriptionName(sub.Subscription()), Why: why, Scope: sub,
-		Right: "add the output of: az role assignment list --all --subscription " + sub.Subscription(),
+		Right: "the output of: az role assignment list --all --subscription " + sub.Subscription(),
 	})
 }
 

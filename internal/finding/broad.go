@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -18,15 +19,24 @@ var broadRole = Rule{
 	Severity: Warning,
 	Run: func(p *Pass) {
 		for _, id := range p.Identities {
-			for _, holder := range append(p.Estate.Policy.GroupsOf(id.Principal), id.Principal) {
-				for _, g := range p.Estate.Held(holder) {
-					if isBroadScope(g.Scope) && isBroadRole(p.Estate, g.Role) {
-						reportBroad(p, id, g)
-					}
-				}
+			if broad := p.broadGrants(id); len(broad) > 0 {
+				p.reportBroad(id, broad)
 			}
 		}
 	},
+}
+
+// broadGrants are the far-reaching assignments of an identity and of its groups.
+func (p *Pass) broadGrants(id estate.Identity) []*rbac.Grant {
+	var out []*rbac.Grant
+	for _, holder := range append([]azure.PrincipalID{id.Principal}, p.Estate.Policy.GroupsOf(id.Principal)...) {
+		for _, g := range p.Estate.Held(holder) {
+			if isBroadScope(g.Scope) && isBroadRole(p.Estate, g.Role) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }
 
 // isBroadScope reports whether a scope is a subscription or above.
@@ -49,35 +59,56 @@ func isBroadRole(e *estate.Estate, role azure.GUID) bool {
 		r.Grants("Microsoft.Compute/virtualMachines/write", false) && r.Grants("Microsoft.KeyVault/vaults/write", false)
 }
 
-func reportBroad(p *Pass, id estate.Identity, g *rbac.Grant) {
-	f := Finding{
-		Title:     fmt.Sprintf("the %s identity is %s on %s", id.Label(), p.Estate.RoleName(g.Role), p.Place(g.Scope)),
-		Principal: g.Principal, Scope: g.Scope,
+// reportBroad makes a finding of each assignment. What has to be granted in their place is the same whichever goes first,
+// so all of them are thought away together, and each need stands with the assignment that meets it now.
+func (p *Pass) reportBroad(id estate.Identity, broad []*rbac.Grant) {
+	var changes []rbac.Change
+	for _, g := range broad {
+		changes = append(changes, rbac.RemoveGrant(g.ID))
 	}
-	if g.Principal != id.Principal {
-		f.Detail = fmt.Sprintf("%s is in group %s, which holds the role; take it out of the group once it has what it needs", id.Name, p.Estate.PrincipalName(g.Principal))
-		f.Remedy = p.replacement(id, g)
+	lost := p.lostAfter(id, changes...)
+	for _, g := range broad {
+		f := Finding{
+			Title:     fmt.Sprintf("the %s identity is %s on %s", id.Label(), p.Estate.RoleName(g.Role), p.Place(g.Scope)),
+			Detail:    "nothing that the cluster needs hangs on it",
+			Principal: g.Principal, Scope: g.Scope,
+		}
+		var needed []string
+		for _, a := range lost {
+			if a.metBy(broad) == g {
+				f.Remedy, needed = append(f.Remedy, a.assign()), append(needed, a.Requirement.Feature)
+			}
+		}
+		if len(needed) > 0 {
+			f.Detail = "all that the cluster needs of it: " + strings.Join(slices.Compact(needed), ", ")
+		}
+		if g.Principal == id.Principal {
+			f.Remedy = append(f.Remedy, estate.Unassign{ID: g.ID})
+		} else {
+			f.Detail += fmt.Sprintf("; it comes through group %s, which %s can leave", p.Estate.PrincipalName(g.Principal), id.Name)
+		}
 		p.Report(f)
-		return
 	}
-	f.Remedy = append(p.replacement(id, g), estate.Unassign{ID: g.ID})
-	f.Detail = "nothing the cluster needs hangs on it"
-	if n := len(f.Remedy) - 1; n == 1 {
-		f.Detail = "one narrower role is enough for what the cluster needs"
-	} else if n > 1 {
-		f.Detail = fmt.Sprintf("%d narrower roles are enough for what the cluster needs", n)
-	}
-	p.Report(f)
 }
 
-// replacement are the least grants that keep every need of an identity met when a grant goes.
-func (p *Pass) replacement(id estate.Identity, g *rbac.Grant) []estate.Change {
-	without := p.Estate.WithPolicy(p.Estate.Policy.With(rbac.RemoveGrant(g.ID)))
-	var out []estate.Change
+// lostAfter are the needs of an identity that are met now and would not be after changes of the policy.
+func (p *Pass) lostAfter(id estate.Identity, changes ...rbac.Change) []*Assessment {
+	after := p.Estate.WithPolicy(p.Estate.Policy.With(changes...))
+	var out []*Assessment
 	for _, a := range p.Assessments {
-		if a.Identity.Principal == id.Principal && a.Status == Granted && assess(without, a.Requirement, a.Need, id).Status != Granted {
-			out = append(out, a.assign())
+		if a.Identity.Principal == id.Principal && a.Status == Granted && assess(after, a.Requirement, a.Need, id).Status != Granted {
+			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// metBy is the first of some assignments that meets a need, wholly or in part.
+func (a *Assessment) metBy(grants []*rbac.Grant) *rbac.Grant {
+	for _, g := range grants {
+		if slices.ContainsFunc(a.GrantedBy, func(by *rbac.Grant) bool { return by.ID.Equal(g.ID) }) {
+			return g
+		}
+	}
+	return nil
 }
