@@ -30,6 +30,9 @@ type value struct {
 // read returns the value that begins at or soon after from, where it ends, and whether it is known to be whole.
 func (v value) read(text string, from int) (s string, end int, whole bool) {
 	quote := byte(0)
+	if strings.HasPrefix(text[from:], "(s)") { // of a newer text
+		from += len("(s)")
+	}
 	for ; from < len(text) && from != v.next; from++ {
 		c := text[from]
 		if strings.IndexByte("'\"`", c) >= 0 {
