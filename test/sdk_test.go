@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v3"
 )
@@ -56,7 +57,7 @@ func printGroups(ctx context.Context, sub string, cred azcore.TokenCredential) e
 	return nil
 }
 
-// makeIdentity makes a resource group and an identity in it, and prints the identity's id.
+// makeIdentity makes two resource groups, and an identity in one that may read it, and prints the identity's id.
 func makeIdentity(ctx context.Context, sub string) error {
 	cred, err := azidentity.NewEnvironmentCredential(nil)
 	if err != nil {
@@ -66,8 +67,10 @@ func makeIdentity(ctx context.Context, sub string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := groups.CreateOrUpdate(ctx, "rg-sdk", armresources.ResourceGroup{Location: to.Ptr("westeurope")}, nil); err != nil {
-		return err
+	for _, name := range []string{"rg-other", "rg-sdk"} {
+		if _, err := groups.CreateOrUpdate(ctx, name, armresources.ResourceGroup{Location: to.Ptr("westeurope")}, nil); err != nil {
+			return err
+		}
 	}
 	identities, err := armmsi.NewUserAssignedIdentitiesClient(sub, cred, nil)
 	if err != nil {
@@ -77,8 +80,27 @@ func makeIdentity(ctx context.Context, sub string) error {
 	if err != nil {
 		return err
 	}
+	if err := grantReader(ctx, sub, cred, *made.Properties.PrincipalID); err != nil {
+		return err
+	}
 	fmt.Println(*made.ID)
 	return nil
+}
+
+func grantReader(ctx context.Context, sub string, cred azcore.TokenCredential, principal string) error {
+	client, err := armauthorization.NewRoleAssignmentsClient(sub, cred, nil)
+	if err != nil {
+		return err
+	}
+	const name, reader = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0", "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	scope := "/subscriptions/" + sub
+	_, err = client.Create(ctx, scope+"/resourceGroups/rg-sdk", name, armauthorization.RoleAssignmentCreateParameters{
+		Properties: &armauthorization.RoleAssignmentProperties{
+			PrincipalID: &principal, PrincipalType: to.Ptr(armauthorization.PrincipalTypeServicePrincipal),
+			RoleDefinitionID: to.Ptr(scope + "/providers/Microsoft.Authorization/roleDefinitions/" + reader),
+		},
+	}, nil)
+	return err
 }
 
 func asTheMachine(ctx context.Context, sub string) error {
@@ -119,15 +141,15 @@ func TestSDK(t *testing.T) {
 	if made.code != 0 || !strings.HasSuffix(id, "/userAssignedIdentities/id-sdk") {
 		t.Fatalf("%+v", made)
 	}
-	if r := c.program(t, "", "list-groups", sub); r.stdout != "rg-sdk\n" {
+	if r := c.program(t, "", "list-groups", sub); r.stdout != "rg-other\nrg-sdk\n" {
 		t.Errorf("as the operator: %+v", r)
 	}
 	as := "mi:" + id
-	if r := c.program(t, as, "as-the-machine", sub); r.code != 1 || !strings.Contains(r.stderr, "AuthorizationFailed") {
-		t.Errorf("a managed identity without roles: %+v", r)
+	if r := c.program(t, as, "as-the-machine", sub); r.stdout != "rg-sdk\n" {
+		t.Errorf("as a managed identity: %+v", r)
 	}
-	if r := c.program(t, as, "as-identity", sub+" "+id); r.code != 1 || !strings.Contains(r.stderr, "AuthorizationFailed") {
-		t.Errorf("a named managed identity without roles: %+v", r)
+	if r := c.program(t, as, "as-identity", sub+" "+id); r.stdout != "rg-sdk\n" {
+		t.Errorf("as a named managed identity: %+v", r)
 	}
 	if r := c.program(t, as, "as-identity", sub+" "+id+"2"); r.code != 1 || !strings.Contains(r.stderr, "Identity not found") {
 		t.Errorf("an identity that the machine does not have: %+v", r)
