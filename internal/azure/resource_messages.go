@@ -130,3 +130,13 @@ var (
 	ServicePrincipalNotFound = message(400, "ServicePrincipalNotFound",
 		"Service principal clientID: {app} not found in Active Directory tenant {tenant}, Please see https://aka.ms/aks-sp-help for more details.", "recorded, AKS")
 )
+
+// ARM and its providers on children of a resource.
+var (
+	InvalidRequestFormat = message(400, "InvalidRequestFormat",
+		"Cannot parse the request.", "recorded, network resource provider; the cause is in the details")
+	DuplicateResourceName = message(400, "DuplicateResourceName",
+		"Resource {id} has two child resources with the same name ({name}).", "recorded, network resource provider")
+	CannotDeleteResource = message(409, "CannotDeleteResource",
+		"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{resources}'. Please delete all nested resources before deleting this resource.", "recorded")
+)

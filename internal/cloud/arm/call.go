@@ -83,6 +83,38 @@ func (c *Call) Delete(id azure.ID) *azure.Error {
 	return err
 }
 
+// PutPart writes a resource that is a part of the call's own, as the instances of a scale set are: no permission is asked
+// for, and the activity log has no entry of its own for it. The body's member "_" is stored.
+func (c *Call) PutPart(id azure.ID, body Doc) (Doc, *azure.Error) {
+	part, err := c.sub(http.MethodPut, id, body)
+	if err != nil {
+		return nil, err
+	}
+	part.service = true
+	var e error
+	if part.Old, e = c.Load(id); e != nil {
+		return nil, Fault(e)
+	}
+	part.Doc = part.compose()
+	if own := Map(body, internal); own != nil {
+		part.Doc[internal] = merge(Map(part.Doc, internal), own)
+	}
+	if err := part.check(); err != nil {
+		return nil, err
+	}
+	return part.Doc, part.write()
+}
+
+// DropPart removes a part with everything below it; nothing there is no error.
+func (c *Call) DropPart(id azure.ID) *azure.Error {
+	part, err := c.sub(http.MethodDelete, id, nil)
+	if err != nil {
+		return err
+	}
+	part.service = true
+	return part.Remove()
+}
+
 func (c *Call) sub(method string, id azure.ID, body Doc) (*Call, *azure.Error) {
 	t := c.arm.reg.find(id.Type())
 	if t == nil {

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -82,11 +83,17 @@ func (t *Type) settle(d Doc) *azure.Error {
 		if ch.Flat {
 			continue
 		}
+		seen := map[string]bool{}
 		for _, v := range List(d, ch.Path) {
 			e, ok := v.(map[string]any)
-			if !ok || Str(e, "name") == "" {
-				return azure.InvalidNameSegments.Format(azure.Fields{"name": Str(e, "name")})
+			name := Str(e, "name")
+			if !ok || !segmentRule.MatchString(name) {
+				return azure.InvalidNameSegments.Format(azure.Fields{"name": name})
 			}
+			if seen[strings.ToLower(name)] {
+				return duplicate(d, name)
+			}
+			seen[strings.ToLower(name)] = true
 			e["id"], e["type"] = ch.id(d, e).String(), ch.Type.Shown
 			if t.ETag {
 				e["etag"] = d["etag"]
@@ -98,7 +105,37 @@ func (t *Type) settle(d Doc) *azure.Error {
 	if len(t.Steps) == 0 && t.Tracked {
 		Set(d, "properties.provisioningState", "Succeeded")
 	}
-	return nil
+	return t.checkOwn(d)
+}
+
+// segmentRule is what may stand as a name in an id.
+var segmentRule = regexp.MustCompile(`^[^/\\?#%\x00-\x1f]{1,260}$`)
+
+func duplicate(d Doc, name string) *azure.Error {
+	err := azure.InvalidRequestFormat.Error()
+	err.Details = []*azure.Error{azure.DuplicateResourceName.Format(azure.Fields{"id": Str(d, "id"), "name": name})}
+	return err
+}
+
+// checkOwn refuses references inside of a document to a child that it does not have.
+func (t *Type) checkOwn(d Doc) *azure.Error {
+	if len(t.Children) == 0 {
+		return nil
+	}
+	self := azure.MustID(Str(d, "id"))
+	var bad *azure.Error
+	eachUse(d, func(target, holder azure.ID) {
+		if bad != nil || !self.Contains(target) || !target.Parent().Equal(self) {
+			return
+		}
+		for i := range t.Children {
+			ch := &t.Children[i]
+			if j, _ := ch.element(d, target.Name()); !ch.Flat && strings.EqualFold(ch.Type.Name, target.Type()) && j < 0 {
+				bad = azure.InvalidResourceReference.Format(azure.Fields{"target": target.String(), "id": holder.String()})
+			}
+		}
+	})
+	return bad
 }
 
 func (c *Call) listInside() iter.Seq2[Doc, error] {

@@ -111,6 +111,15 @@ func Set(d Doc, path string, v any) {
 	d[names[len(names)-1]] = v
 }
 
+// Unset removes a member; nothing there is no error.
+func Unset(d Doc, path string) {
+	at := strings.LastIndexByte(path, '.')
+	if at >= 0 {
+		d, path = Map(d, path[:at]), path[at+1:]
+	}
+	delete(d, path)
+}
+
 // Default is Set where there is nothing yet.
 func Default(d Doc, path string, v any) {
 	if Get(d, path) == nil {

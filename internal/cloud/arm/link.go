@@ -55,8 +55,8 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	if err != nil || target.Type() == "" {
 		return azure.LinkedInvalidProperty.Format(azure.Fields{"value": text, "path": l.Path})
 	}
-	if l.Action != "" {
-		if err := c.AuthorizeLink(l.Action, target); err != nil {
+	if action := l.on(target); action != "" {
+		if err := c.AuthorizeLink(action, target); err != nil {
 			return err
 		}
 	}
@@ -71,6 +71,14 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 		return azure.InvalidResourceReference.Format(azure.Fields{"target": target.String(), "id": c.ID.String()})
 	}
 	return nil
+}
+
+// on is the action that the link needs on a target.
+func (l Link) on(target azure.ID) azure.Action {
+	if l.Action.HasPrefix("/") {
+		return azure.Action(target.Type()) + l.Action
+	}
+	return l.Action
 }
 
 // AuthorizeLink refuses the call unless the caller may perform action on another scope that the call is about too.

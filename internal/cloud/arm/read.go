@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,11 @@ const pageSize = 1000
 // get answers one document. Like Azure it refuses before it says that there is nothing.
 func (c *Call) get() (answer, *azure.Error) {
 	if !c.Type.Open {
-		if err := c.authorize(c.Type.read(), c.ID); err != nil {
+		scope := c.ID
+		if c.Type.Single {
+			scope = c.ID.Parent()
+		}
+		if err := c.authorize(c.Type.read(), scope); err != nil {
 			return answer{}, err
 		}
 	}
@@ -73,12 +78,17 @@ func (c *Call) notFound() *azure.Error {
 		return azure.NotFound.Format(azure.Fields{"id": c.ID.String()})
 	}
 	_, typ, names := c.ID.Split()
+	return azure.ResourceNotFound.Format(azure.Fields{"resource": shortID(typ, names), "group": c.ID.ResourceGroup()})
+}
+
+// shortID is a type with the names in their places, as ARM's texts have it.
+func shortID(typ string, names []string) string {
 	parts := strings.Split(typ, "/")
-	resource := parts[0]
+	id := parts[0]
 	for i, name := range names {
-		resource += "/" + parts[i+1] + "/" + name
+		id += "/" + parts[i+1] + "/" + name
 	}
-	return azure.ResourceNotFound.Format(azure.Fields{"resource": resource, "group": c.ID.ResourceGroup()})
+	return id
 }
 
 // findSubscription checks that the subscription of an id exists.
@@ -233,12 +243,42 @@ func (c *Call) view(t *Type, d Doc) Doc {
 			out["systemData"] = sd
 		}
 	}
-	if t.View != nil {
-		out = Clone(out)
-		t.View(c, out)
+	if !t.computes() {
+		return out
 	}
+	out = Clone(out)
+	root := out
+	if t.inside != nil {
+		if id, err := azure.ParseID(Str(d, "id")); err == nil {
+			root, _ = c.Load(id.Parent())
+		}
+	}
+	c.compute(t, out, ownUsers(root))
 	return out
 }
+
+// computes reports whether a reader sees more of the type's documents than what is stored.
+func (t *Type) computes() bool {
+	return t.View != nil || len(t.Back) > 0 || slices.ContainsFunc(t.Children, func(ch Child) bool { return !ch.Flat && ch.Type.computes() })
+}
+
+// compute fills in what is not stored, in a document and in the children inside of it.
+func (c *Call) compute(t *Type, d Doc, own users) {
+	c.fillBack(t, d, own)
+	for i := range t.Children {
+		if ch := &t.Children[i]; !ch.Flat && ch.Type.computes() {
+			for _, e := range ch.elements(d) {
+				c.compute(ch.Type, e, own)
+			}
+		}
+	}
+	if t.View != nil {
+		t.View(c, d)
+	}
+}
+
+// Param is a parameter of the query, whatever the case of its name; "" where there is none.
+func (c *Call) Param(name string) string { return query(c.Request, name) }
 
 // act runs a POST action.
 func (c *Call) act() (answer, *azure.Error) {

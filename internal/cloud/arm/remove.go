@@ -24,7 +24,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return c.gone()
 	}
 	c.Doc = c.Old
-	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused} {
+	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused, c.empty} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
@@ -78,22 +78,38 @@ func (c *Call) unused() *azure.Error { return c.usedOutside(c.ID, c.Type, c.Old)
 
 // usedOutside is the refusal to delete a resource, or a child of it, that something outside of c.ID points to.
 func (c *Call) usedOutside(id azure.ID, t *Type, doc Doc) *azure.Error {
-	targets := map[azure.ID]*azure.Message{id: t.InUse}
-	for _, child := range t.Children {
-		for _, e := range child.elements(doc) {
-			targets[child.id(doc, e)] = child.Type.InUse
+	if err := c.usedBy(id, t); err != nil {
+		return err
+	}
+	for i := range t.Children {
+		ch := &t.Children[i]
+		for _, e := range ch.elements(doc) {
+			if err := c.usedBy(ch.id(doc, e), ch.Type); err != nil {
+				return err
+			}
 		}
 	}
-	for id, m := range targets {
-		if m == nil {
-			continue
-		}
-		user, err := c.user(id)
+	return nil
+}
+
+// usedBy is the refusal to delete id while another resource, outside of c.ID, points to it.
+func (c *Call) usedBy(id azure.ID, t *Type) *azure.Error {
+	if t.InUse == nil && t.InUseBy == nil {
+		return nil
+	}
+	for user, err := range c.Users(id) {
 		if err != nil {
 			return Fault(err)
 		}
-		if user != "" {
-			err := m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "user": user})
+		if c.ID.Contains(user) || user.Contains(c.ID) {
+			continue
+		}
+		m := t.InUseBy[strings.ToLower(lastPart(user.Type()))]
+		if m == nil {
+			m = t.InUse
+		}
+		if m != nil {
+			err := m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "parent": id.Parent().String(), "user": user.String()})
 			err.Target = id.String()
 			return err
 		}
@@ -101,18 +117,31 @@ func (c *Call) usedOutside(id azure.ID, t *Type, doc Doc) *azure.Error {
 	return nil
 }
 
-// user is the id of a resource outside of c.ID that refers to target, or "".
-func (c *Call) user(target azure.ID) (string, error) {
-	for d, err := range c.Tx.Find(target.Key()) {
-		if err != nil {
-			return "", err
-		}
-		if d.Kind == directory.KindResource && !c.ID.Contains(azure.MustID(d.Key)) && !azure.MustID(d.Key).Contains(c.ID) {
+// empty refuses to delete what ARM deletes only after everything below it.
+func (c *Call) empty() *azure.Error {
+	if !c.Type.Nested {
+		return nil
+	}
+	below, err := c.below()
+	if err != nil {
+		return Fault(err)
+	}
+	var nested []string
+	for _, d := range below {
+		id := azure.MustID(d.Key)
+		if t := c.arm.reg.find(id.Type()); t != nil && t.Tracked && id.Parent().Equal(c.ID) {
 			doc, err := decode(d.Body)
-			return Str(doc, "id"), err
+			if err != nil {
+				return Fault(err)
+			}
+			_, typ, names := azure.MustID(Str(doc, "id")).Split()
+			nested = append(nested, shortID(typ, names))
 		}
 	}
-	return "", nil
+	if len(nested) == 0 {
+		return nil
+	}
+	return azure.CannotDeleteResource.Format(azure.Fields{"resources": strings.Join(nested, ",")})
 }
 
 // Remove deletes the resource with everything that stands below it, children and extensions, and what belongs to it.

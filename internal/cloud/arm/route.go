@@ -31,7 +31,7 @@ func (a *ARM) route(req *Request) *azure.Error {
 	parts := strings.Count(typ, "/")
 	t := a.reg.find(typ)
 	switch {
-	case len(names) == parts && t != nil:
+	case t != nil && (len(names) == parts || t.Single && len(names) == parts-1):
 		req.ID, req.Type = id, t
 	case len(names) == parts-1 && t != nil && req.Method != http.MethodPost:
 		req.ID, req.Type, req.List = collection(scope, id, names), t, true
@@ -109,7 +109,7 @@ func (req *Request) allowed(t *Type) *azure.Error {
 	case http.MethodGet, http.MethodHead:
 		ok = !req.List || t.List != nil || t.Get == nil
 	case http.MethodPut, http.MethodPatch, http.MethodDelete:
-		ok = !req.List && (t.Get == nil || t.Check != nil)
+		ok = !req.List && !t.ReadOnly && (t.Get == nil || t.Check != nil)
 	}
 	if !ok {
 		return azure.MethodNotAllowed.Format(azure.Fields{"method": req.Method, "type": t.Name})

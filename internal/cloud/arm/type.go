@@ -25,6 +25,10 @@ type Type struct {
 
 	Place      Place          // where its ids may stand
 	Tracked    bool           // has a location and tags
+	Global     bool           // its one location is "global"
+	ReadOnly   bool           // only its provider writes it
+	Single     bool           // one without a name below each parent, as an instance view
+	Nested     bool           // is not deleted while resources stand below it
 	Identity   bool           // carries managed identities
 	ETag       bool           // documents and children carry etags
 	SystemData bool           // documents carry systemData
@@ -33,17 +37,20 @@ type Type struct {
 	Codes      Codes          // status codes that clients accept
 
 	Links    []Link
+	Back     []Back
 	Children []Child
-	Keep     []string                 // members a PUT cannot remove: carried over where the request leaves them out
-	InUse    *azure.Message           // refuses a delete while another resource points here; fields: id, user
-	Check    func(*Call) *azure.Error // validates c.Doc and fills in what the provider computes
-	Steps    []Step                   // work that goes on after a PUT was accepted
-	Deleting []Step                   // work that goes on after a DELETE was accepted; the last one removes the resource
-	Deleted  func(*Call) *azure.Error // after the resource was removed
-	Actions  map[string]Action        // POST, by lower-cased name
-	View     func(*Call, Doc)         // what a reader sees beyond what is stored
-	Refs     func(Doc) []string       // further index entries, beside those of Links
-	Key      func(azure.ID) azure.ID  // where a document is stored that has several ids
+	Keep     []string                  // members a PUT cannot remove: carried over where the request leaves them out
+	InUse    *azure.Message            // refuses a delete while another resource points here; fields: id, name, parent, user
+	InUseBy  map[string]*azure.Message // the same, for users whose type ends in the key
+	Check    func(*Call) *azure.Error  // validates c.Doc and fills in what the provider computes
+	Written  func(*Call) *azure.Error  // after the resource was stored
+	Steps    []Step                    // work that goes on after a PUT was accepted
+	Deleting []Step                    // work that goes on after a DELETE was accepted; the last one removes the resource
+	Deleted  func(*Call) *azure.Error  // after the resource was removed
+	Actions  map[string]Action         // POST, by lower-cased name
+	View     func(*Call, Doc)          // what a reader sees beyond what is stored
+	Refs     func(Doc) []string        // further index entries, beside those of Links
+	Key      func(azure.ID) azure.ID   // where a document is stored that has several ids
 
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
 	Get   func(*Call) (Doc, *azure.Error)
@@ -72,7 +79,7 @@ type Codes struct{ Create, Update, Delete, Gone int }
 // Link is a reference to another resource: whoever writes the reference needs Action there (azure-facts 3.8).
 type Link struct {
 	Path   string       // as Each takes it
-	Action azure.Action // "": a plain reference, not checked for access
+	Action azure.Action // "": a plain reference, not checked for access; "/x/action": that of the type which is linked to
 }
 
 // Child is a collection inside of a type's documents that can be addressed by itself. It is stored once, in the parent.

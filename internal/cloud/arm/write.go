@@ -21,7 +21,7 @@ func (c *Call) put() (answer, *azure.Error) {
 		return answer{}, err
 	}
 	c.Doc = c.compose()
-	for _, step := range []func() *azure.Error{c.checkPlace, c.checkLinks, c.bindIdentity, c.check, c.write} {
+	for _, step := range []func() *azure.Error{c.checkPlace, c.checkLinks, c.checkDropped, c.bindIdentity, c.check, c.write} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
@@ -137,6 +137,7 @@ func (c *Call) compose() Doc {
 		doc["id"], doc["name"] = c.canonical().String(), c.ID.Name()
 	}
 	doc["type"] = c.Type.Shown
+	c.Type.dropBack(doc)
 	if own := c.Old[internal]; own != nil {
 		doc[internal] = clone(own)
 	}
@@ -171,6 +172,10 @@ func (c *Call) checkPlace() *azure.Error {
 	}
 	location := NormalLocation(Str(c.Doc, "location"))
 	old := Str(c.Old, "location")
+	locations := Locations
+	if c.Type.Global {
+		locations = []string{"global"}
+	}
 	switch {
 	case location == "" && old == "":
 		return azure.LocationRequired.Error()
@@ -181,8 +186,8 @@ func (c *Call) checkPlace() *azure.Error {
 			return azure.GroupLocationConflict.Format(azure.Fields{"location": location, "old": old})
 		}
 		return azure.InvalidLocation.Format(azure.Fields{"name": c.ID.Name(), "old": old, "group": c.ID.ResourceGroup(), "location": location})
-	case !slices.Contains(Locations, location):
-		f := azure.Fields{"location": location, "type": c.Type.Name, "locations": strings.Join(Locations, ",")}
+	case !slices.Contains(locations, location):
+		f := azure.Fields{"location": location, "type": c.Type.Name, "locations": strings.Join(locations, ",")}
 		if c.Type.Name == azure.TypeResourceGroup {
 			return azure.GroupLocationNotAvailable.Format(f)
 		}
@@ -203,10 +208,7 @@ func (c *Call) check() *azure.Error {
 func (c *Call) write() *azure.Error {
 	c.stamp()
 	if c.Type.inside == nil {
-		if err := c.Type.settle(c.Doc); err != nil {
-			return err
-		}
-		return Fault(c.save(c.Type, c.ID, c.Doc))
+		return c.store()
 	}
 	parent, err := c.openParent()
 	if err != nil {
@@ -227,10 +229,33 @@ func (c *Call) rewrite() *azure.Error {
 		return err
 	}
 	c.stamp()
+	return c.store()
+}
+
+// store settles and saves c.Doc, and lets its type act on that.
+func (c *Call) store() *azure.Error {
 	if err := c.Type.settle(c.Doc); err != nil {
 		return err
 	}
-	return Fault(c.save(c.Type, c.ID, c.Doc))
+	if err := c.save(c.Type, c.ID, c.Doc); err != nil || c.Type.Written == nil {
+		return Fault(err)
+	}
+	return c.Type.Written(c)
+}
+
+// checkDropped refuses a PUT that leaves out a child which another resource points to.
+func (c *Call) checkDropped() *azure.Error {
+	for i := range c.Type.Children {
+		ch := &c.Type.Children[i]
+		for _, e := range ch.elements(c.Old) {
+			if j, _ := ch.element(c.Doc, Str(e, "name")); j < 0 {
+				if err := c.usedBy(ch.id(c.Old, e), ch.Type); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // openParent is the parent of a resource that is stored inside of it, ready to be changed.
