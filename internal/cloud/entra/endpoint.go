@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -313,9 +314,10 @@ func (s *Service) writeError(w http.ResponseWriter, r *http.Request, e *azure.Er
 	code, _ := strconv.Atoi(strings.TrimPrefix(e.Code, "AADSTS")) // the texts' codes are numbers
 	w.Header().Set("x-ms-request-id", trace.String())
 	writeJSON(w, e.Status, entraError{
-		Error:       oauth,
-		Description: e.Code + ": " + e.Message + " Trace ID: " + trace.String() + " Correlation ID: " + correlation.String() + " Timestamp: " + now,
-		Codes:       []int{code}, Timestamp: now, TraceID: trace.String(), CorrelationID: correlation.String(),
+		Error: oauth,
+		Description: fmt.Sprintf("%s: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
+			e.Code, e.Message, trace, correlation, now),
+		Codes: []int{code}, Timestamp: now, TraceID: trace.String(), CorrelationID: correlation.String(),
 		URI: base(r) + "/error?code=" + strconv.Itoa(code),
 	})
 }
