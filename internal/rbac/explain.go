@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"cmp"
 	"slices"
 
 	"aksid/internal/azure"
@@ -49,7 +50,7 @@ var reasons = [...]string{
 	OpenCondition:   "hangs on a condition that could not be evaluated",
 	FailedCondition: "has a condition that is not met",
 	Excluded:        "excludes the action",
-	OtherPlane:      "names the action on the other plane only, data instead of control or control instead of data",
+	OtherPlane:      "names the action on the other plane only (control or data)",
 	NotNamed:        "does not name the action",
 	UnknownRole:     "has a role whose definition is not known",
 	NotYet:          "is not in force yet",
@@ -98,21 +99,31 @@ type explainer struct {
 	members []int // by the number of a subject: which subject is in it
 }
 
-// grants appends the assignments of a subject.
+// grants appends the assignments of a subject: those that cover the scope nearest first, then the others by scope.
 func (e *explainer) grants(list []Candidate[*Grant], subject int) []Candidate[*Grant] {
-	id := e.who.at(subject)
-	from := holder(id)
-	page := e.p.byPrincipal.page(from)
-	for i := e.p.byPrincipal.seek(page, from); i < len(page) && page[i].hash>>32 == from>>32 && !id.IsZero(); i++ {
-		g := page[i].val.grant
-		if g.Principal != id {
-			continue
-		}
+	by := e.who.at(subject)
+	for _, g := range e.held(by) {
 		at := e.step(g.Scope)
 		c := Candidate[*Grant]{By: &g.Grant, Role: e.p.roles.get(g.Role), Groups: e.groupPath(subject), Scopes: e.scopePath(at)}
 		c.Reason, c.Pattern = e.grantReason(g, c.Role, at)
 		list = append(list, c)
 	}
+	return list
+}
+
+func (e *explainer) held(by azure.PrincipalID) []*grant {
+	var list []*grant
+	from := holder(by)
+	page := e.p.byPrincipal.page(from)
+	for i := e.p.byPrincipal.seek(page, from); i < len(page) && page[i].hash>>32 == from>>32; i++ {
+		if g := page[i].val.grant; g.Principal == by && !by.IsZero() {
+			list = append(list, g)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *grant) int {
+		x, y := uint(e.step(a.Scope)), uint(e.step(b.Scope)) // not on the path is far away
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.Scope.Key(), b.Scope.Key()))
+	})
 	return list
 }
 

@@ -312,7 +312,10 @@ func (w *world) describe(r Request) string {
 		}
 	}
 	fmt.Fprintf(&b, "roles %+v\ndenies %+v\nparents %v\nunread %v", w.roles, w.denies, w.parents, w.unread)
-	return b.String()
+	if s := b.String(); len(s) < 4000 {
+		return s
+	}
+	return b.String()[:4000] + "…"
 }
 
 // askWho puts the two questions that list assignments.
