@@ -140,3 +140,21 @@ var (
 	CannotDeleteResource = message(409, "CannotDeleteResource",
 		"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{resources}'. Please delete all nested resources before deleting this resource.", "recorded")
 )
+
+// Deny assignments and locks.
+var (
+	InvalidDenyAssignment = message(400, "InvalidDenyAssignment",
+		"The deny assignment is not valid: {reason}.", "authorization, api-version 2024-07-01-preview")
+	DenyAssignmentProtected = message(403, "DenyAssignmentIsSystemProtected",
+		"The deny assignment '{id}' is system protected and cannot be changed or deleted.", "authorization")
+	InvalidLockLevel = message(400, "LockLevelInvalid",
+		"The lock level '{level}' is invalid. It must be CanNotDelete or ReadOnly.", "locks")
+)
+
+// Management groups.
+var (
+	ManagementGroupCycle = message(400, "BadRequest",
+		"The management group '{name}' cannot be moved under '{parent}', which is below it.", "management groups")
+	ManagementGroupHasChildren = message(400, "BadRequest",
+		"The management group '{name}' cannot be deleted since '{child}' is under it.", "management groups")
+)

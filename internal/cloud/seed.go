@@ -80,7 +80,14 @@ func plantAll(call *arm.Call, s *seed, op directory.Principal) error {
 			return err
 		}
 	}
+	root := provider.RootGroup(s.Tenant)
+	if err := call.Seed(root, provider.NewRootGroup(s.Tenant)); err != nil {
+		return err
+	}
 	for i, sub := range s.Subscriptions {
+		if err := call.PutParent(azure.SubscriptionID(sub.ID), root); err != nil {
+			return err
+		}
 		id := azure.SubscriptionID(sub.ID)
 		if err := call.Seed(id, provider.NewSubscription(azure.MustGUID(sub.ID), s.Tenant, sub.Name, i)); err != nil {
 			return err

@@ -43,7 +43,19 @@ type Call struct {
 	Doc Doc // what is written or was read
 
 	arm     *ARM
-	service bool // a resource provider acts with its own first-party principal
+	service bool     // a resource provider acts with its own first-party principal
+	target  azure.ID // what a delete was asked of, where this call is about something that goes with it
+}
+
+// Service reports whether a resource provider acts itself.
+func (c *Call) Service() bool { return c.service }
+
+// Target is the resource whose delete this call belongs to: c.ID itself unless it goes with something above it.
+func (c *Call) Target() azure.ID {
+	if c.target.IsZero() {
+		return c.ID
+	}
+	return c.target
 }
 
 // As is a provider's way through the door in the name of another principal, in the same transaction.

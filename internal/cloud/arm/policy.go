@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
+	"slices"
 	"sync/atomic"
 
 	"aksid/internal/azure"
@@ -14,9 +16,10 @@ import (
 
 // Kinds of documents that the engine follows. A grant may outlive the role assignment that made it.
 const (
-	kindGrant = "grant"
-	kindRole  = "role"
-	kindDeny  = "deny"
+	kindGrant  = "grant"
+	kindRole   = "role"
+	kindDeny   = "deny"
+	kindParent = "parent"
 )
 
 // Policy is the engine's state, following the store's commits.
@@ -42,7 +45,7 @@ func (p *Policy) Current() *rbac.Policy { return p.current.Load() }
 func (p *Policy) Load(ctx context.Context, s store.Store) error {
 	return s.View(ctx, func(tx store.Tx) error {
 		var docs []store.Doc
-		for _, kind := range []string{kindRole, kindGrant, kindDeny, directory.KindMember} {
+		for _, kind := range []string{kindRole, kindGrant, kindDeny, kindParent, directory.KindMember} {
 			for d, err := range tx.Scan(kind, "", "") {
 				if err != nil {
 					return err
@@ -100,6 +103,13 @@ func policyChange(d store.Doc) ([]rbac.Change, error) {
 		var x rbac.Deny
 		err := json.Unmarshal(d.Body, &x)
 		return []rbac.Change{rbac.PutDeny(x)}, err
+	case kindParent:
+		if d.Deleted {
+			return []rbac.Change{rbac.SetParent(azure.MustID(d.Key), azure.ID{})}, nil
+		}
+		var p parent
+		err := json.Unmarshal(d.Body, &p)
+		return []rbac.Change{rbac.SetParent(p.Child, p.Group)}, err
 	case directory.KindMember:
 		group, member, err := directory.ParseMemberKey(d.Key)
 		if err != nil {
@@ -140,7 +150,42 @@ func (c *Call) EndGrant(id azure.ID) error {
 // PutRole makes a custom role known to the engine; DropRole forgets it.
 func (c *Call) PutRole(r rbac.Role) error    { return c.putJSON(kindRole, r.ID.String(), r) }
 func (c *Call) DropRole(id azure.GUID) error { return c.Tx.Delete(kindRole, id.String()) }
-func (c *Call) PutDeny(d rbac.Deny) error    { return c.putJSON(kindDeny, d.ID.Key(), d) }
+
+// PutDeny makes a deny assignment count; DropDeny ends it.
+func (c *Call) PutDeny(d rbac.Deny) error  { return c.putJSON(kindDeny, d.ID.Key(), d) }
+func (c *Call) DropDeny(id azure.ID) error { return c.Tx.Delete(kindDeny, id.Key()) }
+
+// Covers reports whether scope is at or above id, management groups included.
+func (c *Call) Covers(scope, id azure.ID) bool {
+	return scope.Contains(id) || slices.ContainsFunc(c.Policy().ManagementGroups(id), scope.Equal)
+}
+
+// parent is what a management group or subscription is under.
+type parent struct{ Child, Group azure.ID }
+
+// PutParent moves a subscription or management group under a management group; DropParent ends its place in the tree.
+func (c *Call) PutParent(child, group azure.ID) error {
+	return c.putJSON(kindParent, child.Key(), parent{child, group})
+}
+func (c *Call) DropParent(child azure.ID) error { return c.Tx.Delete(kindParent, child.Key()) }
+
+// Children yields the subscriptions and management groups directly under a management group.
+func (c *Call) Children(group azure.ID) iter.Seq2[azure.ID, error] {
+	return func(yield func(azure.ID, error) bool) {
+		for d, err := range c.Tx.Scan(kindParent, "", "") {
+			var p parent
+			if err == nil {
+				err = json.Unmarshal(d.Body, &p)
+			}
+			if err == nil && !p.Group.Equal(group) {
+				continue
+			}
+			if !yield(p.Child, err) {
+				return
+			}
+		}
+	}
+}
 
 func (c *Call) putJSON(kind, key string, v any) error {
 	body, err := json.Marshal(v)

@@ -294,6 +294,9 @@ func (c *Call) act() (answer, *azure.Error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := c.unlocked(); err != nil {
+		return answer{}, err
+	}
 	c.Doc = doc
 	body, err := a.Do(c)
 	if err != nil {

@@ -24,7 +24,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return c.gone()
 	}
 	c.Doc = c.Old
-	for _, step := range []func() *azure.Error{c.precondition, c.idle, c.unused, c.empty} {
+	for _, step := range []func() *azure.Error{c.unlocked, c.precondition, c.idle, c.unused, c.empty} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
@@ -209,7 +209,7 @@ func (c *Call) removeOne(d store.Doc) *azure.Error {
 	}
 	r := *c.Request
 	r.ID, r.Type = id, t
-	return t.Deleted(&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service, Old: doc, Doc: doc})
+	return t.Deleted(&Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service, target: c.Target(), Old: doc, Doc: doc})
 }
 
 // RemoveOwners removes the resources below c.ID that own resources elsewhere: those that take time to be deleted.

@@ -53,10 +53,11 @@ type Type struct {
 	Key      func(azure.ID) azure.ID   // where a document is stored that has several ids
 
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
-	Get   func(*Call) (Doc, *azure.Error)
-	List  func(*Call) iter.Seq2[Doc, error]
-	Open  bool // Get and List decide by themselves what the caller may see
-	Trims bool // everyone may list; the list shows what the caller may read
+	Get           func(*Call) (Doc, *azure.Error)
+	List          func(*Call) iter.Seq2[Doc, error]
+	Open          bool // Get and List decide by themselves what the caller may see
+	AnyoneCreates bool // writing a new one needs no right
+	Trims         bool // everyone may list; the list shows what the caller may read
 
 	inside *Child // of a type that is stored in its parent
 	parent *Type

@@ -11,10 +11,13 @@ import (
 
 // put is PUT and PATCH: decide, find what is around, merge, decide the links, check, write, log.
 func (c *Call) put() (answer, *azure.Error) {
-	if err := c.authorize(c.Type.write(), c.ID); err != nil {
+	if err := c.authorizeWrite(); err != nil {
 		return answer{}, err
 	}
 	if err := c.findAround(); err != nil {
+		return answer{}, err
+	}
+	if err := c.unlocked(); err != nil {
 		return answer{}, err
 	}
 	if err := c.precondition(); err != nil {
@@ -27,6 +30,15 @@ func (c *Call) put() (answer, *azure.Error) {
 		}
 	}
 	return c.written()
+}
+
+func (c *Call) authorizeWrite() *azure.Error {
+	if c.Type.AnyoneCreates {
+		if doc, err := c.Load(c.ID); err != nil || doc == nil {
+			return Fault(err)
+		}
+	}
+	return c.authorize(c.Type.write(), c.ID)
 }
 
 // findAround loads what is there, and refuses where the scope or the parent is not.

@@ -12,6 +12,7 @@ func All() []arm.Provider {
 	return []arm.Provider{
 		resources(),
 		authorization(),
+		management(),
 		managedIdentity(),
 		network(),
 		compute(),

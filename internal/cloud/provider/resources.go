@@ -96,7 +96,7 @@ func listSubscriptions(c *arm.Call) iter.Seq2[arm.Doc, error] {
 func seesInto(c *arm.Call, scope azure.ID) bool {
 	groups := c.Policy().GroupsOf(c.Caller.ID)
 	for g := range c.Policy().Grants() {
-		if (g.Principal == c.Caller.ID || slices.Contains(groups, g.Principal)) && g.InForce(c.Now) && (scope.Contains(g.Scope) || g.Scope.Contains(scope)) {
+		if (g.Principal == c.Caller.ID || slices.Contains(groups, g.Principal)) && g.InForce(c.Now) && (scope.Contains(g.Scope) || c.Covers(g.Scope, scope)) {
 			return true
 		}
 	}

@@ -1,0 +1,115 @@
+package cloud_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestLocks lets no one write under a ReadOnly lock, nor delete under or above any lock.
+func TestLocks(t *testing.T) {
+	w := newWorld(t)
+	op, rg := w.operator, w.group(w.platform, "rg1")
+	rt := rg + "/providers/Microsoft.Network/routeTables/r1"
+	op.put(rt, obj{"location": "westeurope"}).ok(201)
+	lock := func(scope, level string) string {
+		path := scope + "/providers/Microsoft.Authorization/locks/l1"
+		op.put(path, obj{"properties": obj{"level": level}}).ok(201)
+		return path
+	}
+	op.put(rt+"/providers/Microsoft.Authorization/locks/l1", obj{"properties": obj{"level": "Sometimes"}}).refused(400, "LockLevelInvalid")
+	path := lock(rt, "CanNotDelete")
+	op.delete(rt).refused(409, "ScopeLocked", "cannot perform delete operation because following scope(s) are locked: '"+rt+"'")
+	op.delete(rg).refused(409, "ScopeLocked", rt)
+	op.put(rt, obj{"location": "westeurope", "tags": obj{"a": "b"}}).ok(200)
+	op.delete(path).ok(200)
+	path = lock(rg, "ReadOnly")
+	op.put(rt, obj{"location": "westeurope"}).refused(409, "ScopeLocked", "cannot perform write operation")
+	op.get(rt).ok(200)
+	if got := op.get(w.platform + "/providers/Microsoft.Authorization/locks").ok(200).list("id"); !slices.Equal(got, []string{path}) {
+		t.Errorf("locks are %v", got)
+	}
+	contributor := w.application("contributor")
+	w.operator.delete(path).ok(200)
+	w.grant(contributor.id, "Contributor", rg)
+	lock(rg, "CanNotDelete")
+	contributor.delete(path).refused(403, "AuthorizationFailed", "'Microsoft.Authorization/locks/delete'")
+	op.delete(path).ok(200)
+	contributor.delete(rt).ok(200)
+}
+
+// TestDenyAssignments makes one for everyone but the operator: it wins over every role.
+func TestDenyAssignments(t *testing.T) {
+	w := newWorld(t)
+	op, rg := w.operator, w.group(w.platform, "rg1")
+	u := w.application("u")
+	w.grant(u.id, "Owner", w.platform)
+	rt := rg + "/providers/Microsoft.Network/routeTables/r1"
+	op.put(rt, obj{"location": "westeurope"}).ok(201)
+	name := guid()
+	path := rg + "/providers/Microsoft.Authorization/denyAssignments/" + name
+	deny := func(extra obj) obj {
+		p := obj{"denyAssignmentName": "no writes here", "permissions": []obj{{"actions": []string{"*/write"}}},
+			"principals": []obj{{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}}}
+		for k, v := range extra {
+			p[k] = v
+		}
+		return obj{"properties": p}
+	}
+	op.put(path, deny(nil)).refused(400, "InvalidDenyAssignment", "exclude")
+	op.put(path, deny(obj{"excludePrincipals": []obj{{"id": op.id, "type": "ServicePrincipal"}}})).ok(201)
+	u.put(rt, obj{"location": "westeurope"}).refused(403, "DenyAssignmentAuthorizationFailed",
+		"has permission to perform action 'Microsoft.Network/routeTables/write' on scope '"+rt+"'; however, the access is denied because of the deny assignment with name 'no writes here' and Id '"+
+			strings.ReplaceAll(name, "-", "")+"' at scope '"+rg+"'.")
+	u.get(rt).ok(200)
+	op.put(rt, obj{"location": "westeurope"}).ok(200)
+	if got := op.get(rt + "/providers/Microsoft.Authorization/denyAssignments?$filter=atScope()").ok(200).list("properties.scope"); !slices.Equal(got, []string{rg}) {
+		t.Errorf("deny assignments are at %v", got)
+	}
+	op.put(path, deny(obj{"excludePrincipals": []obj{{"id": op.id, "type": "ServicePrincipal"}}, "denyAssignmentEffect": "audit"})).ok(200)
+	u.put(rt, obj{"location": "westeurope"}).ok(200)
+	op.delete(path).ok(200)
+}
+
+// TestManagementGroups gives a role above subscriptions, and moves one away from it.
+func TestManagementGroups(t *testing.T) {
+	w := newWorld(t)
+	op := w.operator
+	const base = "/providers/Microsoft.Management/managementGroups/"
+	top, low := base+"top", base+"low"
+	op.put(top, obj{"properties": obj{"displayName": "Top"}}).ok(200)
+	op.put(low, obj{"properties": obj{"details": obj{"parent": obj{"id": top}}}}).ok(200)
+	op.put(top, obj{"properties": obj{"details": obj{"parent": obj{"id": low}}}}).refused(400, "BadRequest")
+	sub := strings.TrimPrefix(w.hub, "/subscriptions/")
+	op.put(low+"/subscriptions/"+sub, obj{}).ok(204)
+	u := w.application("u")
+	w.grantAt(u.id, "Reader", top)
+	if got := u.get("/subscriptions").ok(200).list("id"); !slices.Equal(got, []string{w.hub}) {
+		t.Errorf("a reader of the group sees %v", got)
+	}
+	u.get(w.hub).ok(200)
+	u.get(w.platform).refused(404, "SubscriptionNotFound")
+	rg := w.group(w.hub, "rg1")
+	u.get(rg).ok(200)
+	if got := op.get(rg + "/providers/Microsoft.Authorization/roleAssignments?$filter=atScope()").ok(200).list("properties.scope"); !slices.Contains(got, top) {
+		t.Errorf("the assignment on the group is inherited: %v", got)
+	}
+	if got := op.get(low + "?$expand=children").ok(200).str("properties.children.0.name"); got != sub {
+		t.Errorf("the group's child is %q", got)
+	}
+	op.delete(top).refused(400, "BadRequest")
+	op.delete(low + "/subscriptions/" + sub).ok(204)
+	u.get(rg).refused(403, "AuthorizationFailed")
+	stranger := w.application("stranger")
+	stranger.put(low+"/subscriptions/"+sub, obj{}).refused(403, "AuthorizationFailed")
+	op.delete(low).ok(204)
+	op.delete(top).ok(204)
+}
+
+
+// grantAt gives a role at a scope outside of subscriptions.
+func (w *world) grantAt(principal, role, scope string) {
+	w.Helper()
+	w.operator.put(scope+"/providers/Microsoft.Authorization/roleAssignments/"+guid(),
+		obj{"properties": obj{"principalId": principal, "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + roles[role]}}).ok(201)
+}
