@@ -90,7 +90,6 @@ func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
-	cmd.MarkFlagsMutuallyExclusive("subscription", "all-subscriptions")
 }
 
 func runCheck(ctx context.Context, a *App, o checkOptions) error {
@@ -168,6 +167,9 @@ func (a *App) source(ctx context.Context, o sourceOptions, say func(string)) (es
 	if o.Name != "" {
 		o.Clusters = append([]string{o.Name}, o.Clusters...)
 	}
+	if o.Subscription != "" && o.AllSubscriptions {
+		return nil, usagef("--subscription and --all-subscriptions contradict each other; leave one of them out")
+	}
 	switch from {
 	case "", fromAzure:
 		return a.azure(o, say)
@@ -231,9 +233,14 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	}
 	l.Clusters, l.Group, l.Registries, l.Progress = o.Clusters, o.Group, o.Registries, say
 	if o.Subscription != "" {
-		s, err := estate.Account{Cloud: l.Cloud, Subscriptions: l.Subscriptions}.Find(o.Subscription)
-		if err != nil {
-			return nil, usageError{err}
+		s, ok := estate.Subscription{}, false
+		for _, x := range l.Subscriptions {
+			if strings.EqualFold(x.ID, o.Subscription) || strings.EqualFold(x.Name, o.Subscription) {
+				s, ok = x, true
+			}
+		}
+		if !ok {
+			return nil, usagef("the local Azure has no subscription %q; aksid exec -- az account list -o table shows those it has", o.Subscription)
 		}
 		l.Subscriptions = []estate.Subscription{s}
 	}

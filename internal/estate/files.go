@@ -121,8 +121,9 @@ func (f Files) paths() ([]string, error) {
 // filesReader reads documents and keeps track of what a set of files says nothing about.
 type filesReader struct {
 	*builder
-	listed  map[string]bool // lower-cased subscriptions whose role assignments are all in the files
-	current listing
+	listed     map[string]bool // lower-cased subscriptions whose role assignments are all in the files
+	denyListed bool            // there is a list of deny assignments, or one that is empty: az prints no other as {"value": []}
+	current    listing
 }
 
 // listing is what one file shows of role assignments.
@@ -165,6 +166,7 @@ func (in *filesReader) take(v any) error {
 	m, ok := v.(map[string]any)
 	if list, isList := m["value"].([]any); isList {
 		v, ok = list, false
+		in.denyListed = in.denyListed || len(list) == 0
 	}
 	if !ok {
 		list, ok := v.([]any)
@@ -205,8 +207,11 @@ func (in *filesReader) takeDoc(m map[string]any) error {
 		return errors.New("a document without an id")
 	}
 	doc := unflatten(m).(map[string]any)
-	if strings.EqualFold(mustType(text), typeAssignment) {
+	switch strings.ToLower(mustType(text)) {
+	case strings.ToLower(typeAssignment):
 		in.noteAssignment(doc)
+	case strings.ToLower(typeDeny):
+		in.denyListed = true
 	}
 	return in.add(doc, "", "")
 }
@@ -285,6 +290,12 @@ func (in *filesReader) markGaps() {
 		wanted[strings.ToLower(id.Subscription())] = true
 	}
 	delete(wanted, "")
+	if len(wanted) > 0 && !in.denyListed {
+		in.incomplete(Incomplete{
+			What: "deny assignments", Why: "the files hold none",
+			Right: "the output of: az rest --url /subscriptions/{subscriptionId}/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01",
+		})
+	}
 	for sub := range wanted {
 		switch {
 		case in.listed[sub]:

@@ -110,7 +110,7 @@ func TestFilesGaps(t *testing.T) {
 			rbac.Granted, rbac.Unknown, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files := []string{"aks.json", bareCluster}
+			files := []string{"aks.json", bareCluster, "deny.json", `{"value": []}`}
 			if c.assignments != "" {
 				files = append(files, "ra.json", c.assignments)
 			}
@@ -160,6 +160,16 @@ func TestFilesErrors(t *testing.T) {
 	cancel()
 	if _, err := (Files{Path: write(t, "aks.json", bareCluster)}).Load(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// az has no command for deny assignments: files without them say so, and decide as if there were none.
+func TestFilesWithoutDenies(t *testing.T) {
+	for text, want := range map[string]int{`{"value": []}`: 1, "[]": 2} {
+		e := load(t, Files{Path: write(t, "aks.json", bareCluster, "deny.json", text)})
+		if len(e.Incomplete) != want {
+			t.Errorf("%s: incomplete %+v", text, e.Incomplete)
+		}
 	}
 }
 

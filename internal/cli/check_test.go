@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"aksid/internal/catalogue"
+	"aksid/internal/finding"
+	"aksid/internal/report"
+)
+
+// How a result ends: findings that count win over what could not be told.
+func TestVerdict(t *testing.T) {
+	result := func(s finding.Severity, status finding.Status) report.Result {
+		return report.Result{Clusters: []report.Cluster{{
+			Findings:     []report.Finding{{Severity: s}},
+			Requirements: []report.Requirement{{Status: status, Needed: catalogue.Now}},
+		}}}
+	}
+	for _, c := range []struct {
+		r      report.Result
+		failOn string
+		want   int
+	}{
+		{report.Result{}, "error", exitOK},
+		{result(finding.Error, finding.Missing), "error", exitFindings},
+		{result(finding.Error, finding.Unknown), "error", exitFindings},
+		{result(finding.Warning, finding.Granted), "error", exitOK},
+		{result(finding.Warning, finding.Unknown), "error", exitUnread},
+		{result(finding.Warning, finding.Granted), "warning", exitFindings},
+		{result(finding.Note, finding.Granted), "warning", exitOK},
+		{result(finding.Note, finding.Granted), "note", exitFindings},
+		{result(finding.Error, finding.Granted), "never", exitOK},
+		{result(finding.Error, finding.Unknown), "never", exitUnread},
+	} {
+		if got := exitCode(verdict(c.r, c.failOn)); got != c.want {
+			t.Errorf("%+v, failing on %s: %d, want %d", c.r, c.failOn, got, c.want)
+		}
+	}
+}
+
+func TestAllIDs(t *testing.T) {
+	for _, c := range []struct {
+		clusters, registries []string
+		want                 bool
+	}{
+		{nil, nil, false},
+		{[]string{"/a"}, nil, true},
+		{[]string{"/a"}, []string{"/b"}, true},
+		{[]string{"/a", "b"}, nil, false},
+		{[]string{"/a"}, []string{"b"}, false},
+		{nil, []string{"/b"}, false},
+	} {
+		if got := allIDs(c.clusters, c.registries); got != c.want {
+			t.Errorf("%v, %v: %v", c.clusters, c.registries, got)
+		}
+	}
+}
+
+func TestQuery(t *testing.T) {
+	value := struct {
+		Clusters []string `json:"clusters"`
+	}{[]string{"a", "b"}}
+	for expression, want := range map[string]string{
+		"":                   "{[a b]}",
+		"clusters[1]":        "b",
+		"length(clusters)":   "2",
+		"none":               "<nil>",
+		"sum(clusters)":      "the query does not fit the output",
+		"clusters[?a==`1`]x": "is no JMESPath",
+	} {
+		q, err := parseQuery(expression)
+		var got any
+		if err == nil {
+			got, err = q.apply(value)
+		}
+		if err != nil {
+			var usage usageError
+			if !errors.As(err, &usage) {
+				t.Errorf("%q: %v is no usage error", expression, err)
+			}
+			got = err
+		}
+		if s := fmt.Sprint(got); s != want && (err == nil || !strings.Contains(s, want)) {
+			t.Errorf("%q: %s, want %s", expression, s, want)
+		}
+	}
+}
+
+// Progress ends with what it is about, said or not.
+func TestProgressStops(t *testing.T) {
+	p := &progress{say: func(string, ...any) {}}
+	stop := p.start()
+	p.set("reading")
+	stop()
+}
