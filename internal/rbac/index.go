@@ -12,7 +12,7 @@ import (
 // came. An edit copies the pages that it touches, the chunks of pages they are in and the list of chunks. As hashes are
 // evenly spread, that is some kilobytes whatever the size. Half a sorted page is a page of an index with twice as many,
 // so growing copies no values.
-type index[V member[V]] struct {
+type index[V comparable] struct {
 	chunks []*[chunkPages][]slot[V]
 	bits   int // log2 of the number of pages; with one value or more at least chunkBits
 	n      int
@@ -24,8 +24,8 @@ const (
 	pageSize   = 128 // the mean number of values on a page above which the number of pages doubles
 )
 
-// member is a value of an index. Two values that are the same cannot both be in it: the later takes the other's place.
-type member[V any] interface {
+// identified is a value of which an index has one only: a later one that is the same takes its place.
+type identified[V any] interface {
 	comparable
 	same(V) bool
 }
@@ -109,14 +109,14 @@ func (x *index[V]) all() iter.Seq[V] {
 }
 
 // net reduces edits in their order to those that take effect: what is taken away is in the index, what is added is not.
-func (x *index[V]) net(edits []edit[V]) []edit[V] {
+func net[V identified[V]](x *index[V], edits []edit[V]) []edit[V] {
 	order := make([]int, len(edits))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(edits[a].hash, edits[b].hash), a-b) })
 	last := make([]bool, len(edits)) // no later edit is about the same value
-	var net []edit[V]
+	var effect []edit[V]
 	var values []V // of one hash, each once
 	for k := len(order) - 1; k >= 0; k-- {
 		e := &edits[order[k]]
@@ -130,16 +130,16 @@ func (x *index[V]) net(edits []edit[V]) []edit[V] {
 		last[order[k]] = true
 		for _, s := range x.find(e.hash) {
 			if e.val.same(s.val) {
-				net = append(net, edit[V]{s, true})
+				effect = append(effect, edit[V]{s, true})
 			}
 		}
 	}
 	for i, e := range edits {
 		if last[i] && !e.remove {
-			net = append(net, e)
+			effect = append(effect, e)
 		}
 	}
-	return net
+	return effect
 }
 
 // with is the index after edits that net has reduced.

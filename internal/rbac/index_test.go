@@ -83,7 +83,7 @@ func TestIndexAgainstModel(t *testing.T) {
 			for h, list := range m {
 				old[h] = list
 			}
-			x = x.with(x.net(edits))
+			x = x.with(net(&x, edits))
 			m.apply(edits)
 			checkIndex(t, &x, m)
 			checkIndex(t, &before, old)

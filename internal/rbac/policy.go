@@ -40,8 +40,6 @@ type held struct {
 	bounded bool  // by a condition, From or Until
 }
 
-func (h held) same(o held) bool { return h.grant == o.grant }
-
 func holder(principal azure.PrincipalID) uint64 { return hashOf(principal) >> 32 << 32 }
 
 // deny is a Deny as a policy holds it.
@@ -81,10 +79,10 @@ func (p *Policy) With(changes ...Change) *Policy {
 	q.putRoles(b.roles, b.grants)
 	q.putGrants(b.grants)
 	q.putDenies(b.denies)
-	q.memberships = q.memberships.with(q.memberships.net(b.memberships))
-	q.parents = q.parents.with(q.parents.net(b.parents))
-	q.unread = q.unread.with(q.unread.net(b.unread))
-	q.unknownGroups = q.unknownGroups.with(q.unknownGroups.net(b.unknownGroups))
+	q.memberships = q.memberships.with(net(&q.memberships, b.memberships))
+	q.parents = q.parents.with(net(&q.parents, b.parents))
+	q.unread = q.unread.with(net(&q.unread, b.unread))
+	q.unknownGroups = q.unknownGroups.with(net(&q.unknownGroups, b.unknownGroups))
 	return &q
 }
 
@@ -109,7 +107,7 @@ func (p *Policy) putRoles(roles []roleChange, grants []edit[*grant]) {
 }
 
 func (p *Policy) putGrants(edits []edit[*grant]) {
-	edits = p.grants.net(edits)
+	edits = net(&p.grants, edits)
 	scoped, owned := make([]edit[*grant], len(edits)), make([]edit[held], len(edits))
 	for i, e := range edits {
 		g := e.val
@@ -124,7 +122,7 @@ func (p *Policy) putGrants(edits []edit[*grant]) {
 }
 
 func (p *Policy) putDenies(edits []edit[*deny]) {
-	edits = p.denies.net(edits)
+	edits = net(&p.denies, edits)
 	scoped := make([]edit[*deny], len(edits))
 	for i, e := range edits {
 		scoped[i] = edit[*deny]{slot[*deny]{stepOf(e.val.Scope).hash, e.val}, e.remove}

@@ -66,7 +66,7 @@ func setBit(set []uint64, n int32)   { set[n>>6] |= 1 << (n & 63) }
 // unknownRole is what a row says of a role without definition.
 const unknownRole = yes + 1
 
-// says is whether the role grants the action.
+// says is whether a role of which a bit is set grants the action.
 func (r *row) says(role int32) truth {
 	switch {
 	case bit(r.yes, role):
@@ -75,10 +75,8 @@ func (r *row) says(role int32) truth {
 		return maybe
 	case bit(r.failed, role):
 		return no
-	case bit(r.other, role):
-		return unknownRole
 	}
-	return no
+	return unknownRole
 }
 
 // row finds or makes the row of an action.
