@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +42,7 @@ func runDemo(ctx context.Context, a *App) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := newFreight(ctx, az)
+	f, err := newFreight(ctx, az, a.Now)
 	if err != nil {
 		return err
 	}
@@ -95,10 +94,9 @@ func (d *demo) refusedCluster(ctx context.Context) error {
 
 func (d *demo) cluster(ctx context.Context) error {
 	d.step("The network team grants the cluster's identity its route table, and the pipeline tries again")
-	if err := d.grant(ctx, networkContributor, d.control, d.routes); err != nil {
+	if err := d.give(ctx, "Network Contributor", d.routes, d.identity, d.control); err != nil {
 		return err
 	}
-	d.granted("Network Contributor", d.routes, d.identity.Name())
 	if err := d.createCluster(ctx); err != nil {
 		return err
 	}
@@ -144,14 +142,12 @@ func (d *demo) failures(ctx context.Context) error {
 
 func (d *demo) roles(ctx context.Context) error {
 	d.step("Each team grants one role, where it is needed")
-	if err := d.grant(ctx, networkContributor, d.control, d.subnet); err != nil {
+	if err := d.give(ctx, "Network Contributor", d.subnet, d.identity, d.control); err != nil {
 		return err
 	}
-	d.granted("Network Contributor", d.subnet, d.identity.Name())
-	if err := d.grant(ctx, acrPull, d.kubelet, d.registry); err != nil {
+	if err := d.give(ctx, "AcrPull", d.registry, d.kubeletID, d.kubelet); err != nil {
 		return err
 	}
-	d.granted("AcrPull", d.registry, d.kubeletID.Name())
 	d.say("With the route table's, and Contributor on " + d.nodes.Name() + " that AKS granted itself, the cluster has four roles. The pipeline's Contributor on two subscriptions can go.")
 	return nil
 }
@@ -196,8 +192,13 @@ func (d *demo) step(title string) {
 
 func (d *demo) good(what string) { fmt.Fprintf(d.Out, "   ✓ %s\n", what) }
 
-func (d *demo) granted(role string, scope azure.ID, to string) {
-	fmt.Fprintf(d.Out, "   + %s on %s for %s\n", role, scope.Name(), to)
+// give assigns a role on a scope to an identity and says so.
+func (d *demo) give(ctx context.Context, role string, scope, identity azure.ID, principal azure.PrincipalID) error {
+	if err := d.grant(ctx, role, principal, scope); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(d.Out, "   + %s on %s for %s\n", role, scope.Name(), identity.Name())
+	return err
 }
 
 func (d *demo) say(text string) { fmt.Fprint(d.Out, wrap("   ", text)) }
@@ -205,6 +206,3 @@ func (d *demo) say(text string) { fmt.Fprint(d.Out, wrap("   ", text)) }
 func (d *demo) who(label, format string, args ...any) {
 	fmt.Fprint(d.Out, wrap(fmt.Sprintf("   %-15s", label), fmt.Sprintf(format, args...)))
 }
-
-// pace is how often the cluster is asked whether it is ready.
-const pace = 50 * time.Millisecond

@@ -12,11 +12,13 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/local"
+	"aksid/internal/rbac"
 )
 
 // freight is the freight company's estate, and what its people and machines do there: each by its own credential, over HTTPS.
 type freight struct {
 	az       *local.Azure
+	now      func() time.Time
 	operator string // token of the Owner of both subscriptions
 	pipeline string // token of the old pipeline
 
@@ -32,13 +34,6 @@ const (
 	clusterName  = "freight-prod"
 	registryName = "freightacr"
 	location     = "westeurope"
-)
-
-// Built-in roles, by their id.
-const (
-	contributor        = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-	networkContributor = "4d97b98b-1d4f-4787-a291-c67834d212e7"
-	acrPull            = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 )
 
 // API versions that the calls are made with.
@@ -57,7 +52,7 @@ var versions = map[string]string{
 // doc is a JSON object.
 type doc = map[string]any
 
-func newFreight(ctx context.Context, az *local.Azure) (*freight, error) {
+func newFreight(ctx context.Context, az *local.Azure, now func() time.Time) (*freight, error) {
 	if len(az.Subscriptions) < 2 {
 		return nil, fmt.Errorf("the local Azure has %d subscriptions instead of two", len(az.Subscriptions))
 	}
@@ -65,7 +60,7 @@ func newFreight(ctx context.Context, az *local.Azure) (*freight, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &freight{az: az, operator: operator}
+	f := &freight{az: az, now: now, operator: operator}
 	f.platform = azure.SubscriptionID(az.Subscriptions[0].ID).Join("resourceGroups", "rg-platform")
 	f.hub = azure.SubscriptionID(az.Subscriptions[1].ID).Join("resourceGroups", "rg-hub")
 	f.routes = f.hub.Resource("Microsoft.Network/routeTables", "rt-aks")
@@ -140,12 +135,12 @@ func (f *freight) buildPipeline(ctx context.Context) error {
 	if err := f.az.Call(ctx, f.operator, http.MethodPost, "/v1.0/servicePrincipals", doc{"appId": app.AppID}, &sp); err != nil {
 		return err
 	}
-	secret, err := f.az.AddSecret(ctx, f.operator, sp.ID, "pipeline", time.Now().AddDate(1, 0, 0))
+	secret, err := f.az.AddSecret(ctx, f.operator, sp.ID, "pipeline", f.now().AddDate(1, 0, 0))
 	if err != nil {
 		return err
 	}
 	for _, group := range []azure.ID{f.hub, f.platform} {
-		if err := f.grant(ctx, contributor, sp.ID, group.Parent()); err != nil {
+		if err := f.grant(ctx, "Contributor", sp.ID, group.Parent()); err != nil {
 			return err
 		}
 	}
@@ -153,10 +148,14 @@ func (f *freight) buildPipeline(ctx context.Context) error {
 	return err
 }
 
-// grant assigns a built-in role.
+// grant assigns a built-in role, by name.
 func (f *freight) grant(ctx context.Context, role string, to azure.PrincipalID, scope azure.ID) error {
+	r, ok := rbac.BuiltInRole(role)
+	if !ok {
+		return fmt.Errorf("there is no built-in role %s", role)
+	}
 	id := scope.Resource("Microsoft.Authorization/roleAssignments", azure.NewGUID().String())
-	definition := azure.SubscriptionID(scope.Subscription()).Resource("Microsoft.Authorization/roleDefinitions", role)
+	definition := azure.SubscriptionID(scope.Subscription()).Resource("Microsoft.Authorization/roleDefinitions", r.ID.String())
 	return f.put(ctx, f.operator, id, doc{"properties": doc{
 		"roleDefinitionId": definition.String(), "principalId": to, "principalType": "ServicePrincipal",
 	}}, nil)
@@ -174,6 +173,9 @@ func (f *freight) createCluster(ctx context.Context) error {
 		},
 	}, nil)
 }
+
+// pace is how often the cluster is asked whether it is ready.
+const pace = 50 * time.Millisecond
 
 // awaitCluster waits until AKS is done and reads what it has made.
 func (f *freight) awaitCluster(ctx context.Context) error {
