@@ -227,6 +227,9 @@ var (
 	VaultAccessDenied = message(403, "AccessDenied",
 		"The user, group or application 'appid={app};oid={oid};iss={issuer}' does not have {permission} permission on key vault '{vault};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
 		"github.com/external-secrets/external-secrets/issues/586")
+	VaultForbiddenByPolicy = message(403, "ForbiddenByPolicy",
+		"The policy requires the caller 'appid={app};oid={oid};iss={issuer}' to use on-behalf-of (OBO) flow. For more information on OBO, please see https://go.microsoft.com/fwlink/?linkid=2152310",
+		"github.com/SparebankenVest/azure-key-vault-to-kubernetes/issues/232")
 	VaultForbiddenByFirewall = message(403, "ForbiddenByFirewall",
 		"Client address is not authorized and caller is not a trusted service.\r\nClient address: {ip}\r\nCaller: appid={app};oid={oid};iss={issuer}\r\nVault: {vault};location={location}",
 		"github.com/hashicorp/terraform-provider-azurerm/issues/20742")

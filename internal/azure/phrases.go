@@ -100,14 +100,15 @@ func (p *Phrases) link() {
 	}
 }
 
-// Any reports whether a phrase may occur in a text, without regard to the borders of words and to escapes as \n.
+// Any reports whether a phrase may occur in a text, without regard to the borders of words. Escapes as \n and \u001b[31m
+// do not count as letters.
 func (p *Phrases) Any(text []byte) bool {
 	state := 0
 	for i := 0; i < len(text); i++ {
 		s := symbol[text[i]]
 		if s < 0 {
-			if text[i] == '\\' && i+1 < len(text) && text[i+1] >= 'a' {
-				i++
+			if text[i] == '\\' {
+				i += escape(text[i+1:])
 			}
 			continue
 		}
@@ -116,6 +117,25 @@ func (p *Phrases) Any(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// escape is how long the letters are that belong to a backslash before text.
+func escape(text []byte) int {
+	switch {
+	case len(text) == 0:
+		return 0
+	case text[0] == 'n' || text[0] == 'r' || text[0] == 't':
+		return 1
+	case text[0] != 'u' || len(text) < 5:
+		return 0
+	}
+	n := 5
+	if n < len(text) && text[n] == '[' { // a terminal's colour
+		for n++; n < len(text) && (text[n] == ';' || text[n] >= '0' && text[n] <= '9'); n++ {
+		}
+		n++
+	}
+	return min(n, len(text))
 }
 
 // Find returns what occurs in a text, in the order of the phrases' ends; of two with one end, the longer first.

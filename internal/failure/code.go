@@ -99,7 +99,7 @@ var lexiconOf = sync.OnceValue(func() *lexicon {
 	triggers := slices.Clone(triggerWords)
 	for _, c := range codes {
 		for _, name := range append([]string{c.Name}, c.Also...) {
-			if !c.NoCode && !strings.Contains(name, " ") && !digit(name[0]) {
+			if !c.NoCode && !strings.Contains(name, " ") && name[0] >= 'A' && name[0] <= 'Z' {
 				at := l.phrase(name)
 				l.names[at] = append(l.names[at], c)
 			}

@@ -15,7 +15,7 @@ var dataCodes = []*Code{
 		Not:    "Not the network: that is 403. The last line always says \"anonymous token\", because the node tries without identity in the end; \"oauth token\" means that an identity was tried. AcrPull does not count where the registry's roleAssignmentMode is AbacRepositoryPermissions.",
 		Advice: "AcrPull on the registry for the kubelet identity; Container Registry Repository Reader where the registry is in ABAC mode. Then delete the pod, or wait for the next try.",
 		Source: learnPull, Says: []string{"azurecr * 401 Unauthorized", "failed to fetch oauth token * 401 Unauthorized", "failed to fetch anonymous token * 401 Unauthorized", "azurecr * status code 401"}},
-	{Name: "unauthorized", Kind: PullUnauthorized, Actor: Kubelet, Status: 401,
+	{Name: "unauthorized", Kind: PullUnauthorized, Rank: General, Actor: Kubelet, Status: 401,
 		Means:  "The registry wants a sign-in that may pull (or push).",
 		Not:    "Not the network: that is 403. A wrong repository name can look the same.",
 		Advice: "AcrPull (to push AcrPush) on the registry for the identity that is used; Container Registry Repository Reader or Writer where the registry is in ABAC mode.",

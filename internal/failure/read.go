@@ -95,14 +95,14 @@ func (r *reading) expectsCode(start, end int) bool {
 func (r *reading) findUnknown(at int) {
 	rest := r.text[at:]
 	word := strings.TrimLeft(rest, " \n\"'`:=>(")
-	if skipped := rest[:len(rest)-len(word)]; len(skipped) > 12 || !strings.ContainsAny(skipped, ":=>\"") {
-		return
+	if skipped := rest[:len(rest)-len(word)]; len(skipped) > 12 || !strings.ContainsAny(skipped, ":=>\"") || skipped == " = " {
+		return // the last is gRPC's
 	}
 	n := 0
 	for n < len(word) && (isLetter(word[n]) || n > 0 && (digit(word[n]) || word[n] == '_')) {
 		n++
 	}
-	if n < 5 || n > 80 || strings.HasPrefix(word[n:], " desc") || word[0] < 'A' || word[0] > 'Z' || len(Lookup(word[:n])) > 0 || n < len(word) && word[n] == '.' {
+	if n < 5 || n > 80 || word[0] < 'A' || word[0] > 'Z' || len(Lookup(word[:n])) > 0 || n < len(word) && word[n] == '.' {
 		return
 	}
 	kind := NotIdentity
