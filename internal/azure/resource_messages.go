@@ -51,6 +51,8 @@ var (
 		"Property id '{value}' at path '{path}' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "recorded")
 	OperationInProgress = message(409, "OperationNotAllowed",
 		"Operation is not allowed: Another operation ({state}) is in progress, please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details", "recorded, AKS")
+	SubscriptionThrottled = message(429, "SubscriptionRequestsThrottled",
+		"Number of '{kind}' requests for subscription '{subscription}' actor '{actor}' exceeded. Please try again after '{seconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.", "recorded 2024")
 	UnsupportedFilter = message(400, "UnsupportedQuery",
 		"The filter '{filter}' is not supported.", "recorded, authorization")
 	InternalServerError = message(500, "InternalServerError",

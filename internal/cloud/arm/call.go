@@ -31,6 +31,8 @@ type Request struct {
 	Caller  directory.Caller
 	Base    string // https://host, for links in answers
 
+	Remaining string // kind and number of calls that are left, for the answer
+
 	Correlation, RequestID, ClientRequestID, ClientIP, Path string
 }
 

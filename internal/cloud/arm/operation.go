@@ -79,6 +79,7 @@ func (c *Call) begin(verb string, create bool) (*operation, error) {
 	caller.Claims = nil // they are in the activity log
 	op := &operation{ID: azure.NewGUID().String(), Target: c.ID, Type: c.Type.Name, Verb: verb, Create: create,
 		Due: c.Now, Started: c.Now, Caller: caller, Correlation: c.Correlation, Version: c.Version}
+	op.Due = c.Now.Add(c.arm.pace(op))
 	state := "Updating"
 	switch {
 	case verb == verbDelete:
@@ -92,6 +93,14 @@ func (c *Call) begin(verb string, create bool) (*operation, error) {
 		return nil, err
 	}
 	return op, op.save(c.Tx)
+}
+
+// steps are what an operation on the type does.
+func (t *Type) steps(verb string) []Step {
+	if verb == verbDelete {
+		return t.Deleting
+	}
+	return t.Steps
 }
 
 func (o *operation) save(tx store.Tx) error {
@@ -252,10 +261,7 @@ func (r *runner) step(ctx context.Context, id string) (wait time.Duration, err e
 		if refused != nil {
 			return op.finish(c, refused)
 		}
-		steps := c.Type.Steps
-		if op.Verb == verbDelete {
-			steps = c.Type.Deleting
-		}
+		steps := c.Type.steps(op.Verb)
 		if op.Step < len(steps) {
 			again, e := steps[op.Step](c)
 			if e != nil {
@@ -265,7 +271,7 @@ func (r *runner) step(ctx context.Context, id string) (wait time.Duration, err e
 			if again == 0 {
 				op.Step++
 			}
-			op.Due = now.Add(again)
+			op.Due = now.Add(again + r.arm.pace(op))
 		}
 		if op.Step == len(steps) {
 			return op.finish(c, nil)

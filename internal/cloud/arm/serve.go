@@ -28,14 +28,17 @@ type Config struct {
 	Authenticate func(*http.Request) (directory.Caller, *azure.Error)
 	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
 	Providers    []Provider
+	Behaviour    Behaviour
 	Log          *slog.Logger
 }
 
 // ARM serves Azure Resource Manager.
 type ARM struct {
-	cfg  Config
-	reg  *registry
-	work *runner
+	cfg   Config
+	reg   *registry
+	work  *runner
+	meter meter
+	whims *whims
 }
 
 // New builds the type registry and resumes the operations that were under way. Close ends them.
@@ -44,7 +47,7 @@ func New(ctx context.Context, cfg Config) (*ARM, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ARM{cfg: cfg, reg: reg}
+	a := &ARM{cfg: cfg, reg: reg, meter: meter{buckets: map[string]*bucket{}}, whims: newWhims(cfg.Behaviour.Strict)}
 	a.work = newRunner(a)
 	return a, a.work.start(ctx)
 }
@@ -63,6 +66,9 @@ type answer struct {
 func (a *ARM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := a.parse(r)
 	var ans answer
+	if err == nil {
+		err = a.behave(req)
+	}
 	if err == nil {
 		ans, err = a.serve(r.Context(), req)
 	}
@@ -222,6 +228,9 @@ func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
 	h.Set("x-ms-routing-request-id", "LOCAL:"+a.cfg.Now().UTC().Format("20060102T150405Z")+":"+req.Correlation)
 	if req.ClientRequestID != "" {
 		h.Set("x-ms-client-request-id", req.ClientRequestID)
+	}
+	if kind, left, ok := strings.Cut(req.Remaining, " "); ok {
+		h.Set("x-ms-ratelimit-remaining-subscription-"+kind, left)
 	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
