@@ -45,19 +45,20 @@ func ParseID(s string) (ID, error) {
 // are folded one by one; one whose lower case has another length in UTF-8 (the Kelvin sign and a few more) is left
 // alone, so that the form has the length of the text.
 func fold(s string) string {
-	var b []byte
-	for i, r := range s {
-		l := unicode.ToLower(r)
-		if l == r || utf8.RuneLen(l) != utf8.RuneLen(r) {
-			continue
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return foldRunes(s)
 		}
-		if b == nil {
-			b = []byte(s)
-		}
-		utf8.EncodeRune(b[i:], l)
 	}
-	if b == nil {
-		return s
+	return strings.ToLower(s)
+}
+
+func foldRunes(s string) string {
+	b := []byte(s)
+	for i, r := range s {
+		if l := unicode.ToLower(r); l != r && utf8.RuneLen(l) == utf8.RuneLen(r) {
+			utf8.EncodeRune(b[i:], l)
+		}
 	}
 	return string(b)
 }
