@@ -122,15 +122,15 @@ func (s *search) heldByMany(by azure.PrincipalID, page []slot[held]) *Grant {
 
 // counts reports whether an assignment grants the request, and notes what stands in its way.
 func (s *search) counts(h *held, by azure.PrincipalID, scope string) bool {
-	yes := bit(s.row.yes, h.role)
-	if !yes && !bit(s.row.other, h.role) {
+	plain := bit(s.row.yes, h.role)
+	if !plain && !bit(s.row.other, h.role) {
 		return false
 	}
 	g := h.grant
 	if g.Principal != by || g.Scope.Key() != scope || h.bounded && !g.InForce(s.r.At) {
 		return false
 	}
-	if yes && g.condition == nil {
+	if plain && g.condition == nil {
 		return true
 	}
 	return s.weighs(h)
