@@ -156,6 +156,30 @@ func (c *Call) decide(action azure.Action, scope azure.ID) rbac.Decision {
 	})
 }
 
+// Decided is a question that a call put to the engine, and the answer.
+type Decided struct {
+	At        time.Time         `json:"at"`
+	Principal azure.PrincipalID `json:"principal"`
+	Action    azure.Action      `json:"action"`
+	Data      bool              `json:"data,omitempty"`
+	Scope     azure.ID          `json:"scope"`
+	Outcome   string            `json:"outcome"`     // Granted, NotGranted, Denied or Unknown
+	By        azure.ID          `json:"by,omitzero"` // the role assignment that grants
+}
+
+// judge decides for the caller and records it. Where refusals are only logged, everything passes.
+func (c *Call) judge(action azure.Action, scope azure.ID) (d rbac.Decision, pass bool) {
+	d = c.decide(action, scope)
+	if record := c.arm.cfg.Decided; record != nil {
+		said := Decided{At: c.Now, Principal: c.Caller.ID, Action: action, Scope: scope, Outcome: d.Outcome.String()}
+		if d.By != nil {
+			said.By = d.By.ID
+		}
+		record(said)
+	}
+	return d, d.Outcome == rbac.Granted || c.arm.cfg.LogOnly
+}
+
 // Policy is the engine's state as of the last commit.
 func (c *Call) Policy() *rbac.Policy { return c.arm.cfg.Policy.Current() }
 
@@ -185,9 +209,9 @@ func (c *Call) authorize(action azure.Action, scope azure.ID) *azure.Error {
 	if c.service {
 		return nil
 	}
-	d := c.decide(action, scope)
+	d, pass := c.judge(action, scope)
 	switch {
-	case d.Outcome == rbac.Granted:
+	case pass:
 		return nil
 	case d.Outcome == rbac.Denied:
 		f := c.who(action, scope)

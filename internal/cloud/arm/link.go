@@ -86,8 +86,8 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 	if c.service {
 		return nil
 	}
-	d := c.decide(action, target)
-	if d.Outcome == rbac.Granted {
+	d, pass := c.judge(action, target)
+	if pass {
 		return nil
 	}
 	f := c.who(c.Type.write(), c.ID)

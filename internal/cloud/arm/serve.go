@@ -29,6 +29,8 @@ type Config struct {
 	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
 	Providers    []Provider
 	Behaviour    Behaviour
+	Decided      func(Decided) // nil, or told of every decision; a repeated transaction tells it again
+	LogOnly      bool          // refusals are recorded and let pass
 	Log          *slog.Logger
 }
 
