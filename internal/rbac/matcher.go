@@ -10,6 +10,7 @@ import (
 
 // matcher finds the permission elements of many roles that grant an action without trying every pattern.
 type matcher struct {
+	roles    []*Role // by number; a nil is none
 	once     sync.Once
 	elements []element
 	planes   [2]plane // control actions, data actions
@@ -35,13 +36,13 @@ type pattern struct {
 // uses are the elements, by number, in which a pattern stands.
 type uses struct{ in, out []int32 }
 
-// compile reads the roles, by number; a nil is none.
-func (m *matcher) compile(roles []*Role) {
+// compile reads the roles when they are first asked for.
+func (m *matcher) compile() {
 	for i := range m.planes {
 		m.planes[i] = plane{exact: map[string]*uses{}, wild: map[string][]*pattern{}}
 	}
 	known := [2]map[string]*pattern{{}, {}}
-	for n, role := range roles {
+	for n, role := range m.roles {
 		if role == nil {
 			continue
 		}
@@ -87,8 +88,8 @@ func (p *plane) uses(text string, known map[string]*pattern) *uses {
 }
 
 // granting calls f for each element that names the action and does not exclude it.
-func (m *matcher) granting(roles []*Role, action azure.Action, data bool, f func(element)) {
-	m.once.Do(func() { m.compile(roles) })
+func (m *matcher) granting(action azure.Action, data bool, f func(element)) {
+	m.once.Do(m.compile)
 	words := (len(m.elements) + 63) / 64
 	sets := make([]uint64, 2*words)
 	in, out := sets[:words], sets[words:]

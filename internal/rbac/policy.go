@@ -69,7 +69,7 @@ func hashOf(id azure.GUID) uint64 { return maphash.Bytes(seed, id[:]) }
 func New(changes ...Change) *Policy { return (&Policy{roles: newRoleSet()}).With(changes...) }
 
 // With is the policy after the changes, in their order; p stays as it is. It takes microseconds a change, and on
-// a policy of a million assignments some tens of them, but a change of roles makes the policy learn each action anew.
+// a policy of a million assignments some tens of them; after a change of roles a policy looks at each action anew.
 func (p *Policy) With(changes ...Change) *Policy {
 	var b batch
 	for _, change := range changes {
@@ -103,6 +103,7 @@ func (p *Policy) putRoles(roles []roleChange, grants []edit[*grant]) {
 			own().intern(e.val.Role)
 		}
 	}
+	set.seal()
 	p.roles = set
 }
 

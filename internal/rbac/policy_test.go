@@ -229,6 +229,37 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestRolesChangeOneByOne compares with a policy that has the same roles from the start.
+func TestRolesChangeOneByOne(t *testing.T) {
+	w := newWorld(11)
+	roles := map[azure.GUID]Role{}
+	var grants []Change
+	for i := range 60 {
+		grants = append(grants, AddGrant(Grant{Role: w.guid(3, i), Principal: w.guid(1, i), Scope: sub}))
+	}
+	p := New(grants...)
+	for range 400 {
+		r := Role{ID: w.guid(3, w.IntN(60)), Permissions: w.permissions(3)}
+		if w.chance(20) {
+			delete(roles, r.ID)
+			p = p.With(RemoveRole(r.ID))
+		} else {
+			roles[r.ID] = r
+			p = p.With(PutRole(r))
+		}
+		fresh := New(grants...)
+		for _, r := range roles {
+			fresh = fresh.With(PutRole(r))
+		}
+		for i := range 60 {
+			q := Request{Principal: w.guid(1, i), Action: w.action(), Data: w.chance(30), Scope: sub}
+			if got, want := p.Decide(q), fresh.Decide(q); got.Outcome != want.Outcome || got.Condition != want.Condition {
+				t.Fatalf("role %d, %s: %+v, want %+v", i, q.Action, got, want)
+			}
+		}
+	}
+}
+
 // TestRowsAreBounded asks about more actions than are remembered.
 func TestRowsAreBounded(t *testing.T) {
 	p := New(PutRole(reader), AddGrant(readerOf("a", alice, sub)))

@@ -15,15 +15,19 @@ import (
 // grant it: a row of bits, made when the action is first seen. It is immutable but for the rows that it remembers.
 type roleSet struct {
 	number  map[azure.GUID]int32
-	roles   []*Role // by number; nil: the definition is not known
-	matcher *matcher
+	roles   []*Role  // by number; nil: the definition is not known
+	matcher *matcher // of these roles, or of earlier ones
+	changed []int32  // since then
 	rows    rowCache
 }
+
+// manyChanged are so many that a new matcher, which takes milliseconds, is better than a look at each for every action.
+const manyChanged = 16
 
 func newRoleSet() *roleSet { return &roleSet{number: map[azure.GUID]int32{}, matcher: &matcher{}} }
 
 func (s *roleSet) clone() *roleSet {
-	return &roleSet{number: maps.Clone(s.number), roles: slices.Clone(s.roles), matcher: s.matcher}
+	return &roleSet{number: maps.Clone(s.number), roles: slices.Clone(s.roles), matcher: s.matcher, changed: slices.Clone(s.changed)}
 }
 
 // get is the definition, nil if it is not known.
@@ -34,10 +38,13 @@ func (s *roleSet) get(id azure.GUID) *Role {
 	return nil
 }
 
-// put sets or, with nil, removes a definition. Only for a set that nobody else has yet.
+// put sets or, with nil, removes a definition. Like intern and seal it is only for a set that nobody else has yet.
 func (s *roleSet) put(id azure.GUID, r *Role) {
-	s.roles[s.intern(id)] = r
-	s.matcher = &matcher{}
+	n := s.intern(id)
+	s.roles[n] = r
+	if len(s.changed) <= manyChanged && !slices.Contains(s.changed, n) {
+		s.changed = append(s.changed, n)
+	}
 }
 
 func (s *roleSet) intern(id azure.GUID) int32 {
@@ -48,6 +55,32 @@ func (s *roleSet) intern(id azure.GUID) int32 {
 		s.roles = append(s.roles, nil)
 	}
 	return n
+}
+
+// seal follows the last change.
+func (s *roleSet) seal() {
+	if len(s.changed) > manyChanged {
+		s.matcher, s.changed = &matcher{roles: s.roles}, nil
+	}
+}
+
+// granting calls f for each permission element that names an action and does not exclude it.
+func (s *roleSet) granting(action azure.Action, data bool, f func(element)) {
+	s.matcher.granting(action, data, func(e element) {
+		if !slices.Contains(s.changed, e.role) {
+			f(e)
+		}
+	})
+	for _, n := range s.changed {
+		if s.roles[n] == nil {
+			continue
+		}
+		for i := range s.roles[n].Permissions {
+			if e := &s.roles[n].Permissions[i]; e.grants(action, data) {
+				f(element{n, parseCondition(e.Condition)})
+			}
+		}
+	}
 }
 
 // row says what each role has to say about an action, a bit a role.
@@ -100,7 +133,7 @@ func (s *roleSet) makeRow(action azure.Action, data bool) *row {
 			setBit(r.other, int32(n))
 		}
 	}
-	s.matcher.granting(s.roles, action, data, func(e element) {
+	s.granting(action, data, func(e element) {
 		switch e.condition.eval(action) {
 		case yes:
 			setBit(r.yes, e.role)
