@@ -17,6 +17,7 @@ type clause struct {
 
 type compiled struct {
 	message *Message
+	order   int // among all messages
 	clauses []clause
 	letters int // of all clauses
 	fields  int // how many different ones
@@ -149,7 +150,7 @@ func (c *compiled) matches(text string, hits []clauseHit) []Match {
 // match follows the clauses from the first hit on, as long as they come in the message's order and close together.
 // next is the first hit that does not belong to the match.
 func (c *compiled) match(text string, hits []clauseHit) (m Match, next int, ok bool) {
-	m = Match{Message: c.message, Fields: Fields{}, Start: hits[0].start, End: hits[0].start}
+	m = Match{Message: c.message, Fields: Fields{}, order: c.order, Start: hits[0].start, End: hits[0].start}
 	last, seen, cut := -1, 0, false
 	for ; next < len(hits) && !cut; next++ {
 		h := hits[next]

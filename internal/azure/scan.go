@@ -12,7 +12,8 @@ type Match struct {
 	Fields     Fields // those that are there, whole and not empty
 	Start, End int    // where it stands in the text
 	Truncated  bool   // fields are missing: the text ends too early, or somebody shortened it
-	score      int
+
+	score, order int
 }
 
 // Scan finds a message in a text from which escapes have been removed. It may be broken into lines anywhere, be in any
@@ -34,8 +35,8 @@ func (m *Message) Scan(text string) iter.Seq[Match] {
 // Scan finds all messages of Messages in a text. Where several explain the same words, the one that explains most wins.
 func Scan(text string) []Match {
 	all := lexicon()
-	hits := map[int][]clauseHit{} // message → hits
-	strong := map[int]bool{}
+	hits := make([][]clauseHit, len(all.compiled)) // by message
+	strong := make([]bool, len(all.compiled))
 	for _, h := range all.phrases.Find(text) {
 		for _, u := range all.uses[h.Phrase] {
 			hits[u.message] = append(hits[u.message], clauseHit{u.clause, h.Start, h.End})
@@ -56,10 +57,6 @@ func Mentions(text []byte) bool { return lexicon().strong.Any(text) }
 
 // best keeps the matches that explain most where they overlap, in the order of the text.
 func best(found []Match) []Match {
-	order := map[*Message]int{}
-	for i, m := range messages {
-		order[m] = i
-	}
 	slices.SortFunc(found, func(a, b Match) int {
 		switch {
 		case a.score != b.score:
@@ -67,7 +64,7 @@ func best(found []Match) []Match {
 		case a.Start != b.Start:
 			return a.Start - b.Start
 		}
-		return order[a.Message] - order[b.Message]
+		return a.order - b.order
 	})
 	var kept []Match
 	for _, f := range found {
@@ -92,6 +89,7 @@ var lexicon = sync.OnceValue(func() *lexiconOf {
 	var phrases, strong []string
 	for i, m := range messages {
 		c := compile(m)
+		c.order = i
 		l.compiled = append(l.compiled, c)
 		for j, cl := range c.clauses {
 			key := string(letters(cl.words))

@@ -55,7 +55,6 @@ func (c *Collector) add(rec *record) {
 
 // count adds a failure to those of the same cause.
 func (c *Collector) count(f Failure) {
-	f.redact()
 	key := f.key()
 	known := c.byKey[key]
 	switch {

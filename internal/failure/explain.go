@@ -9,6 +9,7 @@ import (
 
 // explain writes the cause and the remedy of a failure, as far as its text allows.
 func (f *Failure) explain() {
+	f.redact()
 	f.Actions, f.Scopes, f.LinkedScopes = present(f.Actions), present(f.Scopes), present(f.LinkedScopes)
 	f.Cause = f.cause()
 	f.Remedy = f.remedy()

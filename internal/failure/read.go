@@ -120,44 +120,35 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // findEntra finds AADSTS and a number, which the catalogue need not have.
 func (r *reading) findEntra() {
-	const name = "AADSTS"
-	for at := 0; ; {
-		i := indexFold(r.text[at:], name)
-		if i < 0 {
-			return
-		}
-		start := at + i
-		end := start + len(name)
-		for end < len(r.text) && (digit(r.text[end]) || r.text[end] == '\n' && end+1 < len(r.text) && digit(r.text[end+1])) {
-			end++
-		}
-		at = end
-		number := unbroken(r.text[start+len(name) : end])
-		if len(number) < 4 {
-			continue
-		}
-		if rows := Lookup(name + number); len(rows) == 0 {
-			code := &Code{Name: name + number, Kind: Unknown, Means: "An error of Microsoft Entra that is not in the catalogue. Before a token there is no role to speak of.",
-				Advice: "Look it up: https://login.microsoftonline.com/error?code=" + number, Source: learnEntra}
-			r.seen = append(r.seen, sighting{code: code, printed: code.Name, start: start, end: end})
-		} else if !slices.ContainsFunc(r.seen, func(s sighting) bool { return s.start == start }) {
-			r.seen = append(r.seen, sighting{code: rows[0], printed: name + number, start: start, end: end})
+	for _, name := range []string{"AADSTS", "aadsts"} {
+		for at := 0; ; {
+			i := strings.Index(r.text[at:], name)
+			if i < 0 {
+				break
+			}
+			at += i + len(name)
+			r.entraNumber(at-len(name), at)
 		}
 	}
 }
 
-// indexFold is strings.Index without case, for a word in upper case.
-func indexFold(s, upper string) int {
-	for i := 0; i+len(upper) <= len(s); i++ {
-		j := strings.IndexAny(s[i:], upper[:1]+strings.ToLower(upper[:1]))
-		if j < 0 || i+j+len(upper) > len(s) {
-			return -1
-		}
-		if i += j; strings.EqualFold(s[i:i+len(upper)], upper) {
-			return i
-		}
+// entraNumber reads the number behind AADSTS, which begins at start.
+func (r *reading) entraNumber(start, at int) {
+	end := at
+	for end < len(r.text) && (digit(r.text[end]) || r.text[end] == '\n' && end+1 < len(r.text) && digit(r.text[end+1])) {
+		end++
 	}
-	return -1
+	number := unbroken(r.text[at:end])
+	if len(number) < 4 || slices.ContainsFunc(r.seen, func(s sighting) bool { return s.start == start }) {
+		return
+	}
+	name := "AADSTS" + number
+	code := &Code{Name: name, Kind: Unknown, Means: "An error of Microsoft Entra that is not in the catalogue. Before a token there is no role to speak of.",
+		Advice: "Look it up: https://login.microsoftonline.com/error?code=" + number, Source: learnEntra}
+	if rows := Lookup(name); len(rows) > 0 {
+		code = rows[0]
+	}
+	r.seen = append(r.seen, sighting{code: code, printed: name, start: start, end: end})
 }
 
 // findWordings finds what is said without a code, and consequences.
