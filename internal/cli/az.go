@@ -52,7 +52,7 @@ func logIn(ctx context.Context, a *App, az *local.Azure, who identity, env []str
 	} else if err == nil {
 		folder, err = s.kept(ctx, who)
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		a.note("warning: az is not logged in: %s", oneLine(err))
 	}
 	return folder, forget

@@ -96,6 +96,9 @@ func runExec(ctx context.Context, a *App, o execOptions) error {
 	})
 	folder, forget := logIn(ctx, a, az, who, env)
 	defer forget()
+	if err := ctx.Err(); err != nil { // from here on an interrupt is the program's business
+		return err
+	}
 	if len(who.subscriptions) == 0 {
 		a.note("warning: %s has no role in any subscription, so that az has none to work in; give it one with: aksid exec -- az role assignment create", o.As)
 	}
