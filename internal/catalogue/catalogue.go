@@ -4,6 +4,7 @@ package catalogue
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -73,18 +74,38 @@ var all = []*Requirement{
 	&subnetJoin,
 	&routeTable,
 	&outboundIP,
+	&ipBackendPool,
+	&apiServerSubnet,
+	&privateZone,
+	&privateZoneNetwork,
+	&defaultZoneNetwork,
+	&nodeProvisioningNetwork,
+	&diskEncryptionSet,
+	&kmsKey,
+	&kmsPrivateEndpoint,
+	&capacityReservation,
+	&hostGroup,
 	&kubeletIdentity,
 	&registryPull,
 	&bootstrapPull,
+	&gateway,
+	&gatewaySubnet,
+	&routingZone,
+	&virtualNodeSubnet,
 }
 
 // Built-in roles by their display names, which az takes as they are.
 const (
-	roleContributor             = "Contributor"
-	roleNetworkContributor      = "Network Contributor"
-	roleManagedIdentityOperator = "Managed Identity Operator"
-	roleAcrPull                 = "AcrPull"
-	roleRepositoryReader        = "Container Registry Repository Reader"
+	roleContributor               = "Contributor"
+	roleReader                    = "Reader"
+	roleNetworkContributor        = "Network Contributor"
+	rolePrivateDNSZoneContributor = "Private DNS Zone Contributor"
+	roleDNSZoneContributor        = "DNS Zone Contributor"
+	roleManagedIdentityOperator   = "Managed Identity Operator"
+	roleKeyVaultCryptoUser        = "Key Vault Crypto User"
+	roleKeyVaultContributor       = "Key Vault Contributor"
+	roleAcrPull                   = "AcrPull"
+	roleRepositoryReader          = "Container Registry Repository Reader"
 )
 
 // verbs makes the actions of one resource type.
@@ -94,6 +115,22 @@ func verbs(typ string, verbs ...string) []azure.Action {
 		out = append(out, azure.Action(typ+"/"+v))
 	}
 	return out
+}
+
+// networks are the virtual networks of subnets, each once.
+func networks(subnets []azure.ID) []azure.ID {
+	var out []azure.ID
+	for _, s := range subnets {
+		if vnet := s.Parent(); !slices.ContainsFunc(out, vnet.Equal) {
+			out = append(out, vnet)
+		}
+	}
+	return out
+}
+
+// some are the ids that are there.
+func some(ids ...azure.ID) []azure.ID {
+	return slices.DeleteFunc(ids, azure.ID.IsZero)
 }
 
 // each makes one need of every scope.

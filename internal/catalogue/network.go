@@ -3,6 +3,7 @@ package catalogue
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
@@ -81,5 +82,60 @@ var outboundIP = Requirement{
 				}
 			}
 		}
+	},
+}
+
+// ipBackendPool: a load balancer with IP addresses in its pools names the virtual network, and a right on a subnet is not
+// enough. The documents list the right under the creator of the cluster; that the cloud provider needs it is inferred.
+var ipBackendPool = Requirement{
+	ID:      "ip-backend-pool",
+	Feature: "load balancer pools of IP addresses in a brought virtual network",
+	Breaks:  "LoadBalancer services stay pending",
+	Source:  "aks-service-permissions, load-balancer-standard",
+	Actor:   estate.ControlPlane,
+	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
+		var scopes []azure.ID
+		if strings.EqualFold(c.Text("properties.networkProfile.loadBalancerProfile.backendPoolType"), "nodeIP") {
+			scopes = networks(c.NodeSubnets())
+		}
+		return each(scopes, Need{
+			Actions: verbs(estate.TypeNetwork, "joinLoadBalancer/action"), Phase: Runtime, Certainty: Maybe, Role: roleNetworkContributor,
+		})
+	},
+}
+
+// apiServerSubnet: with the API server in the user's network, its load balancer joins that subnet and those of the nodes.
+var apiServerSubnet = Requirement{
+	ID:      "api-server-subnet",
+	Feature: "API server in a brought subnet",
+	Breaks:  "creating and updating the cluster fails with ResourceMissingPermissionError",
+	Source:  "api-server-vnet-integration",
+	Actor:   estate.ControlPlane,
+	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
+		var scopes []azure.ID
+		if subnet := c.APIServerSubnet(); !subnet.IsZero() {
+			scopes = append([]azure.ID{subnet}, c.NodeSubnets()...)
+		}
+		return each(scopes, Need{
+			Actions: verbs(estate.TypeSubnet, "read", "join/action", "joinLoadBalancer/action"),
+			Phase:   Update, Certainty: Now, Role: roleNetworkContributor,
+		})
+	},
+}
+
+// nodeProvisioningNetwork: Karpenter reads the virtual network to tell which subnets it has. Its documented custom role
+// does without.
+var nodeProvisioningNetwork = Requirement{
+	ID:      "node-provisioning-network",
+	Feature: "node auto provisioning in a brought virtual network",
+	Breaks:  "node auto provisioning makes no nodes",
+	Source:  "node-auto-provisioning-networking, Azure/karpenter-provider-azure#332",
+	Actor:   estate.ControlPlane,
+	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
+		var scopes []azure.ID
+		if strings.EqualFold(c.Text("properties.nodeProvisioningProfile.mode"), "Auto") {
+			scopes = networks(c.NodeSubnets())
+		}
+		return each(scopes, Need{Actions: verbs(estate.TypeNetwork, "read"), Phase: Runtime, Certainty: Maybe, Role: roleReader})
 	},
 }

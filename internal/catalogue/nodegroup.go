@@ -4,7 +4,6 @@ import (
 	"iter"
 	"slices"
 
-	"aksid/internal/azure"
 	"aksid/internal/estate"
 )
 
@@ -17,11 +16,7 @@ var nodeGroup = Requirement{
 	Source:  "aks-service-permissions, managed-identity-overview",
 	Actor:   estate.ControlPlane,
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
-		var scopes []azure.ID
-		if id := c.NodeGroup(); !id.IsZero() {
-			scopes = append(scopes, id)
-		}
-		return each(scopes, Need{Actions: nodeGroupActions, Phase: Runtime, Certainty: Now, Role: roleContributor})
+		return each(some(c.NodeGroup()), Need{Actions: nodeGroupActions, Phase: Runtime, Certainty: Now, Role: roleContributor})
 	},
 }
 

@@ -62,10 +62,11 @@ func configuration(c azure.Cloud) cloud.Configuration {
 // A cloud that does not know the first is asked with the next.
 var versions = map[string][]string{
 	"microsoft.authorization":                  {"2022-04-01"},
-	"microsoft.containerservice":               {"2025-02-01"},
+	"microsoft.containerservice":               {"2025-05-01", "2025-02-01"},
 	"microsoft.containerregistry":              {RegistryVersion, "2023-07-01"},
 	"microsoft.managedidentity":                {"2023-01-31"},
 	"microsoft.network":                        {"2024-05-01"},
+	"microsoft.network/dnszones":               {"2018-05-01"},
 	"microsoft.network/privatednszones":        {"2020-06-01"},
 	"microsoft.compute":                        {"2024-11-01"},
 	"microsoft.compute/diskencryptionsets":     {"2024-03-02"},

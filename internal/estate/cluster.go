@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -79,11 +80,109 @@ func (c *Cluster) BootstrapRegistry() azure.ID {
 	return c.Link("properties.bootstrapProfile.containerRegistryId")
 }
 
+// Private reports whether the API server has no public address.
+func (c *Cluster) Private() bool {
+	return c.Flag("properties.apiServerAccessProfile.enablePrivateCluster")
+}
+
+// PrivateZone is the brought private DNS zone of the API server; zero where AKS makes one, or none.
+func (c *Cluster) PrivateZone() azure.ID {
+	return c.Link("properties.apiServerAccessProfile.privateDNSZone")
+}
+
+// APIServerSubnet is the brought subnet that the API server is in, with its integration into the user's network.
+func (c *Cluster) APIServerSubnet() azure.ID {
+	if !c.Flag("properties.apiServerAccessProfile.enableVnetIntegration") {
+		return azure.ID{}
+	}
+	return c.Link("properties.apiServerAccessProfile.subnetId")
+}
+
+// PoolLinks are the ids that node pools name in a member of theirs, each once.
+func (c *Cluster) PoolLinks(member string) []azure.ID {
+	return distinct(c.Links("properties.agentPoolProfiles", member))
+}
+
+// addOnConfig is the configuration of an add-on that is enabled; names vary in case (facts 1.1).
+func (c *Cluster) addOnConfig(name string) map[string]any {
+	profile := mapAt(c.Doc, "properties.addonProfiles."+name)
+	if enabled, _ := at(profile, "enabled").(bool); !enabled {
+		return nil
+	}
+	return mapAt(profile, "config")
+}
+
+// Gateway is the application gateway that the ingress add-on writes.
+func (c *Cluster) Gateway() azure.ID {
+	config := c.addOnConfig("ingressApplicationGateway")
+	if id := linkAt(config, "effectiveApplicationGatewayId"); !id.IsZero() {
+		return id
+	}
+	return linkAt(config, "applicationGatewayId")
+}
+
+// VirtualNodeSubnet is the subnet of virtual nodes, in the virtual network of the nodes.
+func (c *Cluster) VirtualNodeSubnet() azure.ID {
+	name := textAt(c.addOnConfig("aciConnectorLinux"), "SubnetName")
+	if nodes := c.NodeSubnets(); name != "" && len(nodes) > 0 {
+		return nodes[0].Parent().Join("subnets", name)
+	}
+	return azure.ID{}
+}
+
+// RoutingZones are the DNS zones that application routing writes.
+func (c *Cluster) RoutingZones() []azure.ID {
+	const profile = "properties.ingressProfile.webAppRouting"
+	var out []azure.ID
+	for _, s := range textsAt(c.Doc, profile+".dnsZoneResourceIds") {
+		if id, err := azure.ParseID(s); err == nil && c.Flag(profile+".enabled") {
+			out = append(out, id)
+		}
+	}
+	return distinct(out)
+}
+
+// KMSVaultName is the name of the vault with the key that etcd is encrypted with, as the key's URL has it; "" without one.
+func (c *Cluster) KMSVaultName() string {
+	const profile = "properties.securityProfile.azureKeyVaultKms"
+	if !c.Flag(profile + ".enabled") {
+		return ""
+	}
+	u, err := url.Parse(c.Text(profile + ".keyId"))
+	if err != nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(u.Hostname(), ".")
+	return name
+}
+
+// KMSVault is the vault with the key that etcd is encrypted with; zero without one, or where it was not found.
+func (e *Estate) KMSVault(c *Cluster) azure.ID {
+	name := c.KMSVaultName()
+	if id := c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId"); name == "" || !id.IsZero() {
+		return id
+	}
+	for r := range e.Resources(TypeVault) {
+		if strings.EqualFold(r.ID.Name(), name) { // vaults' names are unique in Azure
+			return r.ID
+		}
+	}
+	return azure.ID{}
+}
+
+// TypeVault is the resource type of a key vault.
+const TypeVault = "Microsoft.KeyVault/vaults"
+
 // References are the ids of other resources that the cluster depends on.
 func (c *Cluster) References() []azure.ID {
-	refs := append(c.Subnets(), c.OutboundIPs()...)
-	refs = append(refs, c.BootstrapRegistry(), c.Link("properties.diskEncryptionSetID"),
-		c.Link("properties.apiServerAccessProfile.subnetId"), c.Link("properties.apiServerAccessProfile.privateDNSZone"))
+	refs := slices.Concat(c.Subnets(), c.OutboundIPs(), c.PoolLinks("capacityReservationGroupID"), c.PoolLinks("hostGroupID"), c.RoutingZones())
+	refs = append(refs, c.BootstrapRegistry(), c.APIServerSubnet(), c.PrivateZone(), c.Gateway(), c.VirtualNodeSubnet(),
+		c.Link("properties.diskEncryptionSetID"), c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId"))
+	if c.Private() { // its DNS servers decide what is needed
+		for _, s := range c.NodeSubnets() {
+			refs = append(refs, s.Parent())
+		}
+	}
 	for _, id := range c.identities() {
 		refs = append(refs, id.Resource)
 	}

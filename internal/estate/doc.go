@@ -20,6 +20,9 @@ func (r Resource) Text(path string) string { return textAt(r.Doc, path) }
 // Link reads an id at a dotted path; what is no id is the zero ID.
 func (r Resource) Link(path string) azure.ID { return linkAt(r.Doc, path) }
 
+// Links reads the ids at a dotted path inside each element of the array at another.
+func (r Resource) Links(list, path string) []azure.ID { return linksAt(r.Doc, list, path) }
+
 // List reads an array at a dotted path.
 func (r Resource) List(path string) []any { return listAt(r.Doc, path) }
 

@@ -247,8 +247,25 @@ func (w *walk) cluster(ctx context.Context, doc map[string]any) {
 	for _, id := range c.References() {
 		w.resource(ctx, id)
 	}
+	if name := c.KMSVaultName(); name != "" && c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId").IsZero() {
+		w.once("vault "+name, func() { w.vault(ctx, c.ID.Subscription(), name) })
+	}
 	if sp := c.identities(); len(sp) > 0 && sp[0].Role == ServicePrincipal {
 		w.once("app "+sp[0].Client.String(), func() { w.servicePrincipal(ctx, sp[0].Client) })
+	}
+}
+
+// vault finds a key vault by its name: a key's URL says no more.
+func (w *walk) vault(ctx context.Context, sub, name string) {
+	docs, _, err := w.client.list(ctx, azure.SubscriptionID(sub), TypeVault, "")
+	if err != nil {
+		w.unreadable(ctx, "key vault "+name, TypeVault+"/read", azure.SubscriptionID(sub), err)
+		return
+	}
+	for _, doc := range docs {
+		if id := linkAt(doc, "id"); strings.EqualFold(id.Name(), name) {
+			w.resource(ctx, id)
+		}
 	}
 }
 

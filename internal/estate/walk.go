@@ -65,12 +65,15 @@ func (w *walk) resource(ctx context.Context, id azure.ID) {
 
 // references are the resources that decide what may be done with this one.
 func (r Resource) references() []azure.ID {
-	if !strings.EqualFold(r.ID.Type(), TypeSubnet) {
-		return nil
+	switch strings.ToLower(r.ID.Type()) {
+	case strings.ToLower(TypeSubnet):
+		return distinct([]azure.ID{
+			r.Link("properties.routeTable.id"), r.Link("properties.networkSecurityGroup.id"), r.Link("properties.natGateway.id"),
+		})
+	case "microsoft.network/applicationgateways":
+		return r.Links("properties.gatewayIPConfigurations", "properties.subnet.id")
 	}
-	return distinct([]azure.ID{
-		r.Link("properties.routeTable.id"), r.Link("properties.networkSecurityGroup.id"), r.Link("properties.natGateway.id"),
-	})
+	return nil
 }
 
 // subscription reads a subscription's name and everything about authorization at, above and below it.
@@ -135,6 +138,9 @@ func typeWord(typ string) string {
 		"microsoft.network/publicipaddresses": "public IP", "microsoft.network/publicipprefixes": "public IP prefix",
 		"microsoft.network/natgateways": "NAT gateway", "microsoft.managedidentity/userassignedidentities": "identity",
 		"microsoft.compute/diskencryptionsets": "disk encryption set", "microsoft.network/privatednszones": "private DNS zone",
+		strings.ToLower(TypeNetwork): "virtual network", strings.ToLower(TypeVault): "key vault",
+		"microsoft.network/applicationgateways": "application gateway", "microsoft.network/dnszones": "DNS zone",
+		"microsoft.compute/capacityreservationgroups": "capacity reservation group", "microsoft.compute/hostgroups": "host group",
 	}
 	if w, ok := words[strings.ToLower(typ)]; ok {
 		return w

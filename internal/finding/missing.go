@@ -24,21 +24,18 @@ func missing(requirements []*catalogue.Requirement) []*Rule {
 }
 
 // MissingID is the id of the rule for a requirement that is not met.
-func MissingID(r *catalogue.Requirement) string {
-	actor := string(r.Actor)
-	if r.Actor == estate.AddOn {
-		actor = r.AddOn
-	}
-	return actor + "-missing-" + r.ID
-}
+func MissingID(r *catalogue.Requirement) string { return string(r.Actor) + "-missing-" + r.ID }
 
 func reportMissing(p *Pass, r *catalogue.Requirement) {
 	for _, a := range p.Open(Missing) {
-		if a.Requirement != r || a.Need.Certainty != catalogue.Now {
+		if a.Requirement != r {
 			continue
 		}
-		severity := Error
-		if a.Need.Phase == catalogue.Rebuild {
+		severity, title := Error, r.Consequence(a.Need)
+		switch {
+		case a.Need.Certainty == catalogue.Maybe:
+			severity, title = Note, "perhaps: "+title
+		case a.Need.Phase == catalogue.Rebuild:
 			severity = Warning
 		}
 		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), shortList(a.Missing), p.Place(a.Need.Scope))
@@ -46,7 +43,7 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 			detail += fmt.Sprintf("; if the registry has repository permissions (az acr show --query roleAssignmentMode), the role is %s instead", a.Need.Or.Role)
 		}
 		p.Report(Finding{
-			Severity: severity, Title: r.Consequence(a.Need), Detail: detail,
+			Severity: severity, Title: title, Detail: detail,
 			Principal: a.Identity.Principal, Scope: a.Need.Scope,
 			Remedy:   []estate.Change{a.assign()},
 			explains: []*Assessment{a},
