@@ -35,11 +35,14 @@ var (
 
 // Config of a local Azure.
 type Config struct {
-	Dir         string           // the data folder; made if it is not there
-	Addr        string           // where it will listen, for the log
-	Propagation time.Duration    // until a role assignment made or removed counts; 0: at once
-	Now         func() time.Time // nil: time.Now
-	Log         *slog.Logger     // of its own faults; nil: none
+	Dir         string            // the data folder; made if it is not there
+	Addr        string            // where it will listen, for the log
+	Propagation time.Duration     // until a role assignment made or removed counts; 0: at once
+	Behaviour   arm.Behaviour     // how it misbehaves; its Faults are those of the admin API
+	Decided     func(arm.Decided) // nil, or told of every decision at the front door
+	LogOnly     bool              // refusals are told to Decided and let pass
+	Now         func() time.Time  // nil: time.Now
+	Log         *slog.Logger      // of its own faults; nil: none
 }
 
 // Info is what a client needs to know of a local Azure.
@@ -59,6 +62,8 @@ type Cloud struct {
 	store    store.Store
 	tls      *tls.Config
 	adminKey string
+	clock    *clock
+	faults   *arm.Faults
 	entra    *entra.Service
 	arm      *arm.ARM
 	registry http.Handler
@@ -98,6 +103,13 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
 	if err := cl.openKeys(c); err != nil {
 		return err
 	}
+	var err error
+	if cl.clock, err = readClock(ctx, cl.store, c.Now); err != nil {
+		return err
+	}
+	c.Now = cl.clock.now
+	cl.faults = &arm.Faults{}
+	c.Behaviour.Faults = cl.faults
 	seed, err := readSeed(ctx, cl.store)
 	if err != nil {
 		return err
@@ -115,7 +127,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
 		Authenticate: func(r *http.Request) (directory.Caller, *azure.Error) {
 			return cl.entra.Verify(r, entra.ARMAudiences(r)...)
 		},
-		Active: cl.entra.Active, Providers: provider.All(), Log: c.Log,
+		Active: cl.entra.Active, Providers: provider.All(), Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
 		return err

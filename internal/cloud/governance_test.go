@@ -106,7 +106,6 @@ func TestManagementGroups(t *testing.T) {
 	op.delete(top).ok(204)
 }
 
-
 // grantAt gives a role at a scope outside of subscriptions.
 func (w *world) grantAt(principal, role, scope string) {
 	w.Helper()

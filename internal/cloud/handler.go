@@ -1,22 +1,17 @@
 package cloud
 
 import (
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"aksid/internal/azure"
 	"aksid/internal/cloud/entra"
 )
 
-// adminPath begins the paths of what ARM cannot express; callers show the data folder's admin key.
-const adminPath = "/_aksid/v1/"
-
 // Handler serves every host of the local Azure.
 func (cl *Cloud) Handler() http.Handler {
-	graph, metadata := cl.entra.Handler(), cl.entra.Metadata()
+	graph, metadata, admin := cl.entra.Handler(), cl.entra.Metadata(), cl.admin()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		host := hostName(r.Host)
@@ -32,7 +27,7 @@ func (cl *Cloud) Handler() http.Handler {
 		r = clean(r)
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, adminPath):
-			cl.admin(w, r)
+			admin.ServeHTTP(w, r)
 		case strings.EqualFold(strings.TrimSuffix(path, "/"), "/metadata/endpoints"):
 			metadata.ServeHTTP(w, r)
 		case host == "login.microsoftonline.com", host == "graph.microsoft.com", entra.Serves(path):
@@ -75,21 +70,4 @@ func clean(r *http.Request) *http.Request {
 	c := r.Clone(r.Context())
 	c.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
 	return c
-}
-
-// admin serves the calls of aksid itself.
-func (cl *Cloud) admin(w http.ResponseWriter, r *http.Request) {
-	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Aksid-Key")), []byte(cl.adminKey)) != 1 {
-		http.Error(w, "the admin key is missing or wrong", http.StatusUnauthorized)
-		return
-	}
-	rest, ok := strings.CutPrefix(r.URL.Path, adminPath+"imds/")
-	at := strings.LastIndex(rest, "/metadata/")
-	machine, err := azure.ParseID("/" + rest[:max(at, 0)])
-	if !ok || at < 0 || err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	r.URL.Path = rest[at:]
-	cl.entra.IMDS(machine).ServeHTTP(w, r)
 }

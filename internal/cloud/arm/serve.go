@@ -57,6 +57,9 @@ func New(ctx context.Context, cfg Config) (*ARM, error) {
 // Close stops working on operations; they go on at the next start.
 func (a *ARM) Close() { a.work.close() }
 
+// Wake looks for operations that are due: the clock was moved.
+func (a *ARM) Wake() { a.work.wake() }
+
 // answer is what goes back to the client.
 type answer struct {
 	status int
