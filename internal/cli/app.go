@@ -88,7 +88,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand(newCheck(a), newDemo(a), newUp(a), newExec(a), newVersion(a))
+	root.AddCommand(newCheck(a), newDemo(a), newUp(a), newExec(a), newClock(a), newFault(a), newVersion(a))
 	return root
 }
 
@@ -130,9 +130,9 @@ func (a *App) note(format string, args ...any) {
 }
 
 // dataFlag adds --data to a command.
-func dataFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "data", "", "data `folder` of the local Azure (default: "+local.DataVar+", else aksid in the user's data folder)")
-}
+func dataFlag(cmd *cobra.Command, into *string) { cmd.Flags().StringVar(into, "data", "", dataHelp) }
+
+const dataHelp = "data `folder` of the local Azure (default: " + local.DataVar + ", else aksid in the user's data folder)"
 
 // dataFolder is the folder that --data, the environment or the platform names.
 func (a *App) dataFolder(flag string) (string, error) {

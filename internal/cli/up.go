@@ -17,6 +17,11 @@ type upOptions struct {
 	Data        string
 	Addr        string
 	Propagation time.Duration
+	Latency     string
+	Throttle    bool
+	Strict      uint64
+	Enforce     string
+	Record      string
 }
 
 func newUp(a *App) *cobra.Command {
@@ -30,13 +35,20 @@ What it holds is kept in the data folder and is there again at the next start. T
 two subscriptions and the service principal "operator", which is Owner of both.`,
 		Example: `  aksid up
   aksid up --data ./azure --addr 127.0.0.1:0
-  aksid up --propagation 30s`,
+  aksid up --propagation 30s
+  aksid up --strict 1                      # late, busy and slow now and then, the same way each time
+  aksid up --enforce log --record used.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), a, o) },
 	}
 	dataFlag(cmd, &o.Data)
 	cmd.Flags().StringVar(&o.Addr, "addr", "127.0.0.1:8443", "loopback `address` to listen on; port 0 takes a free one")
 	cmd.Flags().DurationVar(&o.Propagation, "propagation", 0, "how long until a new or removed role assignment counts, as in 30s")
+	cmd.Flags().StringVar(&o.Latency, "latency", "none", "how long long operations take: none or realistic")
+	cmd.Flags().BoolVar(&o.Throttle, "throttle", false, "refuse more calls than Azure Resource Manager allows")
+	cmd.Flags().Uint64Var(&o.Strict, "strict", 0, "misbehave wherever Azure may, at random from this `seed` (0: not)")
+	cmd.Flags().StringVar(&o.Enforce, "enforce", "deny", "what a missing right does: deny, or log and let pass")
+	cmd.Flags().StringVar(&o.Record, "record", "", "`file` that every decision is appended to, as JSON lines")
 	return cmd
 }
 
@@ -48,7 +60,17 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now, Log: a.log()})
+	c := cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now, Log: a.log()}
+	if err := o.behaviour(&c); err != nil {
+		return err
+	}
+	record, err := a.recorder(o)
+	if err != nil {
+		return err
+	}
+	defer record.close()
+	c.Decided = record.decided()
+	s, err := serve(ctx, a, c)
 	if err != nil {
 		return err
 	}
@@ -59,6 +81,26 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 	case err := <-s.failed:
 		return errors.Join(err, s.stop())
 	}
+}
+
+// behaviour sets how the local Azure misbehaves.
+func (o upOptions) behaviour(c *cloud.Config) error {
+	switch o.Latency {
+	case "none":
+	case "realistic":
+		c.Behaviour.Slow = true
+	default:
+		return usagef("--latency is none or realistic, not %q", o.Latency)
+	}
+	switch o.Enforce {
+	case "deny":
+	case "log":
+		c.LogOnly = true
+	default:
+		return usagef("--enforce is deny or log, not %q", o.Enforce)
+	}
+	c.Behaviour.Throttle, c.Behaviour.Strict = o.Throttle, o.Strict
+	return nil
 }
 
 // printReady says on the first line where the local Azure is, for people and for scripts that wait for it.

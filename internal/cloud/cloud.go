@@ -33,16 +33,19 @@ var (
 	ErrFull   = store.ErrFull   // there is no room for it
 )
 
+// Decided is a question that a call at the front door put to the engine, and the answer.
+type Decided = arm.Decided
+
 // Config of a local Azure.
 type Config struct {
-	Dir         string            // the data folder; made if it is not there
-	Addr        string            // where it will listen, for the log
-	Propagation time.Duration     // until a role assignment made or removed counts; 0: at once
-	Behaviour   arm.Behaviour     // how it misbehaves; its Faults are those of the admin API
-	Decided     func(arm.Decided) // nil, or told of every decision at the front door
-	LogOnly     bool              // refusals are told to Decided and let pass
-	Now         func() time.Time  // nil: time.Now
-	Log         *slog.Logger      // of its own faults; nil: none
+	Dir         string           // the data folder; made if it is not there
+	Addr        string           // where it will listen, for the log
+	Propagation time.Duration    // until a role assignment made or removed counts; 0: at once
+	Behaviour   arm.Behaviour    // how it misbehaves; its Faults are those of the admin API
+	Decided     func(Decided)    // nil, or told of every decision at the front door
+	LogOnly     bool             // refusals are told to Decided and let pass
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // of its own faults; nil: none
 }
 
 // Info is what a client needs to know of a local Azure.
