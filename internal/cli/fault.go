@@ -50,6 +50,9 @@ func newFaultAdd(a *App, data *string) *cobra.Command {
 		Example: "  aksid fault add --action '*/write' --status 429 --retry-after 5s --times 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.Action == "" {
+				return usagef("name what is to fail, as in: aksid fault add --action Microsoft.Network/loadBalancers/write")
+			}
 			return onLocal(cmd.Context(), a, *data, func(az *local.Azure) error {
 				added, err := az.AddFault(cmd.Context(), f)
 				if err == nil {
@@ -64,7 +67,6 @@ func newFaultAdd(a *App, data *string) *cobra.Command {
 	cmd.Flags().StringVar(&f.Code, "code", "", "error `code` to answer with (default: the status's usual one)")
 	cmd.Flags().IntVar(&f.Times, "times", 1, "how `many` calls fail")
 	cmd.Flags().DurationVar(&f.RetryAfter, "retry-after", 0, "`time` after which the client should try again, as 5s")
-	_ = cmd.MarkFlagRequired("action")
 	return cmd
 }
 
