@@ -110,30 +110,27 @@ func (x *index[V]) all() iter.Seq[V] {
 
 // net reduces edits in their order to those that take effect: what is taken away is in the index, what is added is not.
 func net[V identified[V]](x *index[V], edits []edit[V]) []edit[V] {
-	order := make([]int, len(edits))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(edits[a].hash, edits[b].hash), a-b) })
+	order := byHash(edits)
 	last := make([]bool, len(edits)) // no later edit is about the same value
 	var effect []edit[V]
 	var values []V // of one hash, each once
 	for k := len(order) - 1; k >= 0; k-- {
-		e := &edits[order[k]]
-		if k == len(order)-1 || e.hash != edits[order[k+1]].hash {
+		e := &edits[order[k].val]
+		if k == len(order)-1 || e.hash != order[k+1].hash {
 			values = values[:0]
 		}
 		if slices.ContainsFunc(values, e.val.same) {
 			continue
 		}
 		values = append(values, e.val)
-		last[order[k]] = true
+		last[order[k].val] = true
 		for _, s := range x.find(e.hash) {
 			if e.val.same(s.val) {
 				effect = append(effect, edit[V]{s, true})
 			}
 		}
 	}
+	effect = slices.Grow(effect, len(edits))
 	for i, e := range edits {
 		if last[i] && !e.remove {
 			effect = append(effect, e)
@@ -155,12 +152,12 @@ func (x index[V]) with(edits []edit[V]) index[V] {
 		}
 	}
 	x.grow()
-	edits = x.sort(edits)
+	order := byHash(edits)
 	own := -1 // the last chunk that was copied
-	for len(edits) > 0 {
-		i := int(edits[0].hash >> (64 - x.bits))
+	for len(order) > 0 {
+		i := int(order[0].hash >> (64 - x.bits))
 		n := 1
-		for n < len(edits) && int(edits[n].hash>>(64-x.bits)) == i {
+		for n < len(order) && int(order[n].hash>>(64-x.bits)) == i {
 			n++
 		}
 		at := i >> chunkBits
@@ -169,8 +166,8 @@ func (x index[V]) with(edits []edit[V]) index[V] {
 			x.chunks[at], own = &chunk, at
 		}
 		page := &x.chunks[at][i%chunkPages]
-		*page = merge(*page, edits[:n])
-		edits = edits[n:]
+		*page = merge(*page, edits, order[:n])
+		order = order[n:]
 	}
 	return x
 }
@@ -209,57 +206,53 @@ func (x *index[V]) grow() {
 	}
 }
 
-// sort orders edits by hash; those of one hash keep their order. Many are first spread over the pages.
-func (x *index[V]) sort(edits []edit[V]) []edit[V] {
-	byHash := func(a, b edit[V]) int { return cmp.Compare(a.hash, b.hash) }
-	pages := 1 << x.bits
-	if len(edits) < pages {
-		edits = slices.Clone(edits)
-		slices.SortStableFunc(edits, byHash)
-		return edits
-	}
-	starts := make([]int, pages+1)
+// byHash is the order of edits by hash, as their numbers; those of one hash keep their order. As hashes are evenly
+// spread, most of the work is to put each into its bucket.
+func byHash[V any](edits []edit[V]) []slot[int] {
+	width := bits.Len(uint(len(edits) / 64))
+	bucket := func(hash uint64) int { return int(hash >> 1 >> (63 - width)) }
+	starts := make([]int, 1<<width+1)
 	for i := range edits {
-		starts[edits[i].hash>>(64-x.bits)+1]++
+		starts[bucket(edits[i].hash)+1]++
 	}
-	for i := range pages {
+	for i := range 1 << width {
 		starts[i+1] += starts[i]
 	}
-	sorted, next := make([]edit[V], len(edits)), slices.Clone(starts)
+	order, next := make([]slot[int], len(edits)), slices.Clone(starts)
 	for i := range edits {
-		at := &next[edits[i].hash>>(64-x.bits)]
-		sorted[*at] = edits[i]
+		at := &next[bucket(edits[i].hash)]
+		order[*at] = slot[int]{edits[i].hash, i}
 		*at++
 	}
-	for i := range pages {
-		slices.SortStableFunc(sorted[starts[i]:starts[i+1]], byHash)
+	for i := range 1 << width {
+		slices.SortFunc(order[starts[i]:starts[i+1]], func(a, b slot[int]) int { return cmp.Or(cmp.Compare(a.hash, b.hash), a.val-b.val) })
 	}
-	return sorted
+	return order
 }
 
-// merge is a page after sorted edits.
-func merge[V comparable](page []slot[V], edits []edit[V]) []slot[V] {
+// merge is a page after some edits, in the order that is given.
+func merge[V comparable](page []slot[V], edits []edit[V], order []slot[int]) []slot[V] {
 	var gone map[V]bool
-	for _, e := range edits {
-		if e.remove {
+	for _, o := range order {
+		if e := &edits[o.val]; e.remove {
 			if gone == nil {
 				gone = map[V]bool{}
 			}
 			gone[e.val] = true
 		}
 	}
-	out := make([]slot[V], 0, len(page)+len(edits)-2*len(gone))
+	out := make([]slot[V], 0, len(page)+len(order)-2*len(gone))
 	keep := func(s slot[V]) {
 		if gone == nil || !gone[s.val] {
 			out = append(out, s)
 		}
 	}
-	for _, e := range edits {
-		for len(page) > 0 && page[0].hash <= e.hash {
+	for _, o := range order {
+		for len(page) > 0 && page[0].hash <= o.hash {
 			keep(page[0])
 			page = page[1:]
 		}
-		if !e.remove {
+		if e := &edits[o.val]; !e.remove {
 			out = append(out, e.slot)
 		}
 	}

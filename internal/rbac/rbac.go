@@ -1,5 +1,9 @@
 // Package rbac decides, as Azure RBAC does, whether a principal may perform an action on a scope, and says why.
 // It is pure: no I/O, no clock, no logger (azure-facts 3.1 to 3.6).
+//
+// A Policy is made of changes and answers four questions: Decide, Explain, WhoCan, Permissions. Of a request, path.go
+// makes the scopes above it, group.go the principals it may act as; deny.go and decide.go look for assignments of those
+// on these in the indexes of index.go; roles.go knows which roles grant the action.
 package rbac
 
 import (
