@@ -3,7 +3,7 @@
 //
 // A Policy is made of changes and answers four questions: Decide, Explain, WhoCan, Permissions. Of a request, path.go
 // makes the scopes above it, group.go the principals it may act as; deny.go and decide.go look for assignments of those
-// on these in the indexes of index.go; roles.go knows which roles grant the action.
+// on these in the indexes of index.go; roleset.go knows which roles grant the action.
 package rbac
 
 import (
