@@ -103,7 +103,7 @@ var lexiconOf = sync.OnceValue(func() *lexicon {
 				at := l.phrase(name)
 				l.names[at] = append(l.names[at], c)
 			}
-			if isName(name) && !c.NoCode {
+			if !c.NoCode && !strings.Contains(name, " ") && !digit(name[0]) {
 				triggers = append(triggers, name)
 			}
 		}

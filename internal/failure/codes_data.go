@@ -58,7 +58,7 @@ var dataCodes = []*Code{
 		Az: []string{"az keyvault network-rule list -n <vault>"}, Source: learnVault, Also: []string{"ForbiddenByNsp"}},
 	{Name: "ForbiddenByConnection", Kind: NotIdentity, Status: 403, Means: "The vault takes no requests from public networks.", Not: "Not a role, although the text may name the caller.", Advice: "Use a private endpoint with its DNS zone linked to the node's VNet.", Source: learnVault,
 		Says: []string{"Public network access is disabled and request is not from a trusted service"}},
-	{Name: "SecretNotFound", Kind: NotIdentity, Status: 404, Also: []string{"KeyNotFound", "CertificateNotFound", "SecretDisabled", "VaultNotFound"}, Means: "The vault has no such secret, key or certificate.", Not: "Not a role.", Advice: "Check its name and version.", Source: learnVault},
+	{Name: "SecretNotFound", Kind: NotIdentity, Status: 404, Also: []string{"KeyNotFound", "CertificateNotFound", "SecretDisabled", "KeyDisabled", "KeyOperationForbidden", "VaultNotFound"}, Means: "The vault has no such secret, key or certificate.", Not: "Not a role.", Advice: "Check its name and version.", Source: learnVault},
 
 	{Name: "AuthorizationPermissionMismatch", Kind: MissingAction, Mostly: Workload, Status: 403,
 		Means:  "The principal is known, and has no data role on the storage account or container.",

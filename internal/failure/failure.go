@@ -10,6 +10,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"aksid/internal/estate"
 )
 
 // Kind is what kind of failure a text tells of.
@@ -89,15 +91,19 @@ type Failure struct {
 	Federation   *Federation   `json:"federation,omitempty"`
 	Deny         *Deny         `json:"deny,omitempty"`
 	Consequences []Consequence `json:"consequences,omitempty"`
+	Identity     *Identity     `json:"identity,omitempty"` // with an estate: whose it is
+	Verdict      *Verdict      `json:"verdict,omitempty"`  // with an estate: how it would be decided now
 
 	row *Code
 }
 
 // Remedy is what helps. Advice is for people, Az are commands, Next are read-only commands that find out more.
+// Changes are what to do where the text says all that is needed for it; they are not among the commands.
 type Remedy struct {
-	Advice string   `json:"advice,omitempty"`
-	Az     []string `json:"az"`
-	Next   []string `json:"next,omitempty"`
+	Advice  string          `json:"advice,omitempty"`
+	Az      []string        `json:"az"`
+	Next    []string        `json:"next,omitempty"`
+	Changes []estate.Change `json:"-"`
 }
 
 // Federation is what a token said of itself that no federated credential accepts.

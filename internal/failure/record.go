@@ -170,7 +170,8 @@ func (s *splitter) peek() (byte, error) {
 // jsonState follows the nesting of a JSON text.
 type jsonState struct {
 	depth    int
-	elements int // depth of the elements of a list that is taken apart; 0: none so far
+	elements int  // depth of the elements of a list that is taken apart; 0: none so far
+	opened   bool // the last was a brace that opens: a key or the end must follow
 	inString bool
 	escaped  bool
 	broken   bool
@@ -183,6 +184,11 @@ func (j *jsonState) step(c byte) (done bool) {
 		j.string(c)
 		return false
 	}
+	if j.opened && strings.IndexByte(" \t\r\n\"}", c) < 0 {
+		j.broken = true
+		return false
+	}
+	j.opened = c == '{' || j.opened && strings.IndexByte(" \t\r\n", c) >= 0
 	switch c {
 	case '"':
 		j.inString, j.last = true, j.last[:0]

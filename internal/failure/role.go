@@ -15,7 +15,7 @@ var roles = []struct{ action, role string }{
 	{"microsoft.storage/storageaccounts/", "Storage Account Contributor"},
 	{"microsoft.operationalinsights/", "Log Analytics Contributor"},
 	{"microsoft.containerservice/managedclusters/listclusterusercredential/", "Azure Kubernetes Service Cluster User Role"},
-	{"microsoft.containerservice/managedclusters/accessprofiles/", "Azure Kubernetes Service Cluster User Role"},
+	{"microsoft.containerservice/managedclusters/accessprofiles/", "Azure Kubernetes Service Cluster Admin Role"},
 	{"microsoft.containerservice/managedclusters/listclusteradmincredential/", "Azure Kubernetes Service Cluster Admin Role"},
 	{"microsoft.containerservice/", "Azure Kubernetes Service Contributor Role"},
 	{"microsoft.containerregistry/registries/pull/", "AcrPull"},
