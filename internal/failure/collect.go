@@ -40,9 +40,9 @@ func (c *Collector) Dropped() int { return c.dropped }
 
 func (c *Collector) add(rec *record) {
 	r := readRecord(rec)
-	times := r.times()
+	count := r.count()
 	for _, f := range r.failures() {
-		f.Count *= times
+		f.Count *= count
 		f.Target = target(r.text, f.Target)
 		c.count(f)
 	}
@@ -61,8 +61,7 @@ func (c *Collector) count(f Failure) {
 	case known != nil:
 		known.absorb(&f)
 		known.Count += f.Count
-		known.extend(f.FirstSeen)
-		known.extend(f.LastSeen)
+		known.extend(f.FirstSeen, f.LastSeen)
 	case len(c.list) >= MaxFailures:
 		c.dropped += f.Count
 	default:
@@ -74,15 +73,13 @@ func (c *Collector) count(f Failure) {
 	}
 }
 
-func (f *Failure) extend(t *time.Time) {
-	if t == nil {
-		return
+// extend stretches the time in which a failure was seen.
+func (f *Failure) extend(first, last *time.Time) {
+	if first != nil && (f.FirstSeen == nil || first.Before(*f.FirstSeen)) {
+		f.FirstSeen = first
 	}
-	if f.FirstSeen == nil || t.Before(*f.FirstSeen) {
-		f.FirstSeen = t
-	}
-	if f.LastSeen == nil || t.After(*f.LastSeen) {
-		f.LastSeen = t
+	if last != nil && (f.LastSeen == nil || last.After(*f.LastSeen)) {
+		f.LastSeen = last
 	}
 }
 
@@ -196,32 +193,29 @@ func readRecord(rec *record) *reading {
 	text.WriteString(unwrap(string(rec.text[from:])))
 	r := read(text.String(), rec.source)
 	if r.lines = lines; len(lines) == 0 {
-		r.lines = namedTimes(r.text)
+		r.named = namedTimes(r.text)
 	}
 	return r
 }
 
-// namedTimes finds the time of a record that has it in a field.
-func namedTimes(text string) (marks []mark) {
+// namedTimes finds the times of a record that has them in fields.
+func namedTimes(text string) (times []time.Time) {
 	for _, key := range []string{"eventTimestamp", "firstTimestamp", "lastTimestamp", "eventTime", "timestamp", "time", "ts", "Timestamp"} {
 		v := lookup(text, key)
-		if v == "" {
-			continue
-		}
 		if t, n, _ := readTime(v); n > 0 && !t.IsZero() {
-			marks = append(marks, mark{len(marks), t})
+			times = append(times, t)
 		} else if s, err := strconv.ParseFloat(v, 64); err == nil && s > 1e9 && s < 1e10 {
-			marks = append(marks, mark{len(marks), time.Unix(int64(s), 0).UTC()})
+			times = append(times, time.Unix(int64(s), 0).UTC())
 		}
-		if len(marks) > 0 && key != "firstTimestamp" {
+		if len(times) > 0 && key != "firstTimestamp" {
 			break
 		}
 	}
-	return marks
+	return times
 }
 
-// times is how often an event was seen, as its row or document says.
-func (r *reading) times() int {
+// count is how often an event was seen, as its row or document says.
+func (r *reading) count() int {
 	if _, rest, ok := strings.Cut(r.text, "(x"); ok {
 		digits, _, over := strings.Cut(rest[:min(len(rest), 20)], " over ")
 		if n, err := strconv.Atoi(digits); over && err == nil && n > 0 {

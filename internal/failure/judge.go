@@ -254,7 +254,7 @@ func (j *judge) nearMisses(misses []string, r rbac.Request) []string {
 	for _, c := range j.e.Policy.Explain(r).Grants {
 		role, scope := j.e.RoleName(c.By.Role), name(c.By.Scope.String())
 		switch {
-		case c.Reason == rbac.OtherScope && j.wouldGrant(c.By, r):
+		case c.Reason == rbac.OtherScope && near(c.By.Scope, r.Scope) && j.wouldGrant(c.By, r):
 			add("%s is held on %s, which is another scope", role, scope)
 		case c.Reason != rbac.NotNamed && c.Reason != rbac.OtherScope && c.Reason != rbac.Counts:
 			add("%s on %s %s", role, scope, c.Reason)
@@ -275,6 +275,11 @@ func (j *judge) nearMisses(misses []string, r rbac.Request) []string {
 		}
 	}
 	return misses
+}
+
+// near reports whether scopes are of one type or in one resource group: somebody may have mistaken one for the other.
+func near(a, b azure.ID) bool {
+	return a.Type() != "" && strings.EqualFold(a.Type(), b.Type()) || !a.GroupID().IsZero() && a.GroupID().Equal(b.GroupID())
 }
 
 // wouldGrant reports whether an assignment would grant a request if it were made at the request's scope.

@@ -3,6 +3,7 @@ package failure
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 )
@@ -15,7 +16,27 @@ type reading struct {
 	seen    []sighting
 	origins []*origin
 	results []*result
-	lines   []mark // where lines with a time begin, or the times that the record names
+	lines   []mark      // where lines with a time begin
+	named   []time.Time // times that a record without such lines names
+}
+
+// times are when what stands at an offset was first and last seen; nil where that is not known.
+func (r *reading) times(at int) (first, last *time.Time) {
+	if len(r.lines) > 0 {
+		if t := (&record{lines: r.lines}).at(at); !t.IsZero() {
+			return &t, &t
+		}
+		return nil, nil
+	}
+	for i := range r.named {
+		if t := &r.named[i]; first == nil || t.Before(*first) {
+			first = t
+		}
+		if t := &r.named[i]; last == nil || t.After(*last) {
+			last = t
+		}
+	}
+	return first, last
 }
 
 // sighting is a code that a record prints or implies.

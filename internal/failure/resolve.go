@@ -3,6 +3,7 @@ package failure
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 )
@@ -23,7 +24,7 @@ func (r *reading) failures() []Failure {
 			all = append(all, f)
 		}
 	}
-	all = merge(all, r.isDeployment())
+	all = r.merge(all)
 	all = append(all, r.fromCodes(len(all) > 0)...)
 	slices.SortStableFunc(all, func(a, b found) int {
 		if a.IdentityRelated != b.IdentityRelated && a.IdentityRelated {
@@ -37,6 +38,7 @@ func (r *reading) failures() []Failure {
 	for i := range all {
 		f := &all[i]
 		f.Actor, f.ActorAlt = r.actor(f)
+		f.extend(r.times(f.at))
 		out[i] = f.Failure
 	}
 	return out
@@ -239,8 +241,9 @@ func malformed(actions, scopes []string) bool {
 	return slices.ContainsFunc(actions, func(a string) bool { return strings.Count(strings.ToLower(a), "microsoft.") > 1 })
 }
 
-// merge counts what a record says twice once. In one deployment all that one principal lacks is one failure.
-func merge(all []found, deployment bool) []found {
+// merge counts what a record says twice once, unless time has passed in between. In one deployment all that one principal lacks is one failure.
+func (r *reading) merge(all []found) []found {
+	deployment := r.isDeployment()
 	var out []found
 	for _, f := range all {
 		i := slices.IndexFunc(out, func(o found) bool {
@@ -257,6 +260,12 @@ func merge(all []found, deployment bool) []found {
 			continue
 		}
 		out[i].absorb(&f.Failure)
+		if last, _ := r.times(f.at); last != nil && (out[i].LastSeen == nil || last.After(out[i].LastSeen.Add(time.Second))) {
+			if first, _ := r.times(out[i].at); first != nil && last.After(first.Add(time.Second)) {
+				out[i].Count++ // seen again on a later line
+			}
+			out[i].LastSeen = last
+		}
 	}
 	return out
 }
