@@ -93,6 +93,9 @@ func (v value) bare(text string) (s string, end int, whole bool) {
 	case v.spacing == words || !v.clause.strong && strings.ContainsAny(v.clause.before, `'"`):
 		return "", 0, true
 	}
+	if s, end := v.sentence(text); end > 0 {
+		return s, end, true
+	}
 	open := strings.IndexByte("<[{", text[0])
 	for end < len(text) {
 		if open >= 0 && text[end] == ">]}"[open] {
@@ -108,6 +111,23 @@ func (v value) bare(text string) (s string, end int, whole bool) {
 		return "", 0, end < len(text) // a word of a sentence
 	}
 	return s, end, end < len(text) || v.endsWith(text[len(s):], s)
+}
+
+// sentence reads up to the full stop that ends the message's sentence behind the value, across line breaks: end is 0
+// where there is none, or where more than the value stands before it.
+func (v value) sentence(text string) (s string, end int) {
+	if !strings.HasPrefix(v.clause.after, ".") || v.spacing != tight {
+		return "", 0
+	}
+	for i := 1; i < min(len(text), 512); i++ {
+		switch {
+		case text[i] == '.' && i+1 < len(text) && symbol[text[i+1]] < 0:
+			return text[:i], i + 1
+		case text[i] == ' ' && text[i-1] != ' ' && text[i-1] != '\n':
+			return "", 0
+		}
+	}
+	return "", 0
 }
 
 // endsWith reports whether a text that is over has the message's own end behind the value.
