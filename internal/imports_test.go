@@ -47,8 +47,9 @@ var rules = map[string]rule{
 		why: "the front door knows no resource type: types come to it as data"},
 	"internal/cloud/provider": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory internal/cloud/arm",
 		why: "a provider is rows for the front door, which checks every call before it; it writes no response and issues no token"},
-	"internal/cloud/dataplane": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory", modules: "github.com/go-jose/go-jose/v4",
-		why: "the second door beside arm, not behind it; a registry signs tokens of its own"},
+	"internal/cloud/dataplane": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory",
+		modules: "github.com/go-jose/go-jose/v4 cuelabs.dev/go/oci/ociregistry github.com/opencontainers",
+		why:     "the second door beside arm, not behind it; a registry signs tokens of its own, and speaks the distribution protocol through a library"},
 	"internal/cloud": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory internal/cloud/entra " +
 		"internal/cloud/arm internal/cloud/provider internal/cloud/dataplane",
 		why: "wires its children and nothing else; it never imports estate: they meet over HTTP, so that what is tested locally is what runs on Azure"},

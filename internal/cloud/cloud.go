@@ -69,7 +69,7 @@ type Cloud struct {
 	faults   *arm.Faults
 	entra    *entra.Service
 	arm      *arm.ARM
-	registry http.Handler
+	data     *dataplane.Service
 }
 
 // Open opens a data folder, fills it at its first start with a tenant, two subscriptions and the operator,
@@ -85,8 +85,11 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	policy := arm.NewPolicy()
-	s, err := store.OpenSQLite(ctx, filepath.Join(c.Dir, "aksid.db"), store.Options{Applied: policy.Applied})
+	policy, removed := arm.NewPolicy(), make(chan struct{}, 1)
+	s, err := store.OpenSQLite(ctx, filepath.Join(c.Dir, "aksid.db"), store.Options{Applied: func(docs []store.Doc) {
+		policy.Applied(docs)
+		tellRemoved(docs, removed)
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +102,23 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err := policy.Load(ctx, s); err != nil {
 		return nil, err
 	}
-	return cl, cl.open(ctx, c, policy)
+	return cl, cl.open(ctx, c, policy, removed)
 }
 
-func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
+// tellRemoved tells the data planes that resources were removed: their data goes with them.
+func tellRemoved(docs []store.Doc, removed chan<- struct{}) {
+	for _, d := range docs {
+		if d.Deleted && d.Kind == directory.KindResource {
+			select {
+			case removed <- struct{}{}:
+			default: // it was told already
+			}
+			return
+		}
+	}
+}
+
+func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, removed <-chan struct{}) error {
 	if err := cl.openKeys(c); err != nil {
 		return err
 	}
@@ -135,11 +151,9 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
 	if err != nil {
 		return err
 	}
-	cl.registry, err = dataplane.NewRegistry(dataplane.RegistryConfig{
-		Dir: c.Dir, Store: cl.store, Policy: policy.Current, Now: c.Now, Active: cl.entra.Active,
-		Verify: func(r *http.Request, token string) (directory.Caller, *azure.Error) {
-			return cl.verifyForRegistry(c.Addr, r, token)
-		},
+	cl.data, err = dataplane.Open(dataplane.Config{
+		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
+		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: removed, Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -151,14 +165,6 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy) error {
 	}
 	cl.info = Info{seed.Tenant, seed.OperatorClientID, seed.OperatorObjectID, seed.Subscriptions}
 	return nil
-}
-
-// verifyForRegistry verifies an Entra token shown to a registry: one for Resource Manager, as the kubelet and az send,
-// or one for the registry itself.
-func (cl *Cloud) verifyForRegistry(addr string, r *http.Request, token string) (directory.Caller, *azure.Error) {
-	shown := &http.Request{Host: addr, Header: http.Header{"Authorization": {"Bearer " + token}}}
-	audiences := append(entra.ARMAudiences(shown), "https://containerregistry.azure.net", "https://containerregistry.azure.net/", "https://"+r.Host)
-	return cl.entra.Verify(shown, audiences...)
 }
 
 // openKeys reads or makes the certificate authority and the admin key, and a certificate for this run.
@@ -201,6 +207,9 @@ func (cl *Cloud) TLS() *tls.Config { return cl.tls }
 func (cl *Cloud) Close() error {
 	if cl.arm != nil {
 		cl.arm.Close()
+	}
+	if cl.data != nil {
+		cl.data.Close()
 	}
 	return cl.store.Close()
 }

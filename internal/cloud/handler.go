@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"aksid/internal/cloud/dataplane"
 	"aksid/internal/cloud/entra"
 )
 
@@ -20,8 +21,8 @@ func (cl *Cloud) Handler() http.Handler {
 			http.Error(w, "the local Azure does not answer for "+host, http.StatusMisdirectedRequest)
 			return
 		}
-		if strings.HasSuffix(host, ".azurecr.io") {
-			cl.registry.ServeHTTP(w, r)
+		if dataplane.Serves(host) {
+			cl.data.ServeHTTP(w, r)
 			return
 		}
 		r = clean(r)

@@ -110,6 +110,8 @@ func (req *Request) allowed(t *Type) *azure.Error {
 		ok = !req.List || t.List != nil || t.Get == nil
 	case http.MethodPut, http.MethodPatch, http.MethodDelete:
 		ok = !req.List && !t.ReadOnly && (t.Get == nil || t.Check != nil)
+	case http.MethodPost:
+		ok = t.Single && t.Get != nil // a question with a body, as checkNameAvailability
 	}
 	if !ok {
 		return azure.MethodNotAllowed.Format(azure.Fields{"method": req.Method, "type": t.Name})

@@ -18,6 +18,8 @@ func All() []arm.Provider {
 		compute(),
 		containerRegistry(),
 		containerService(),
+		keyVault(),
+		storage(),
 		insights(),
 	}
 }
