@@ -121,7 +121,7 @@ func verbs(typ string, verbs ...string) []azure.Action {
 func networks(subnets []azure.ID) []azure.ID {
 	var out []azure.ID
 	for _, s := range subnets {
-		if vnet := s.Parent(); !slices.ContainsFunc(out, vnet.Equal) {
+		if vnet := s.Parent(); !vnet.IsZero() && !slices.ContainsFunc(out, vnet.Equal) {
 			out = append(out, vnet)
 		}
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,7 @@ type checkOptions struct {
 	sourceOptions
 	Output string
 	Query  string // JMESPath
+	Save   string // file for what was read
 	FailOn string // a severity, or never
 }
 
@@ -38,6 +41,7 @@ type sourceOptions struct {
 	Name             string
 	Clusters         []string
 	Registries       []string
+	Keep             bool // keep what is read, to save it
 }
 
 // never is --fail-on for findings that are not to change the exit code.
@@ -74,6 +78,7 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 	sourceFlags(cmd, &o.sourceOptions)
 	outputFlag(cmd, &o.Output, "table", "json")
 	cmd.Flags().StringVar(&o.Query, "query", "", "`JMESPath` over the JSON output, as az has it")
+	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
 	cmd.Flags().StringVar(&o.FailOn, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -101,8 +106,12 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 		return usagef("there is no severity %q; choose one of error, warning, note or never", o.FailOn)
 	}
 	start := a.Now()
+	o.Keep = o.Save != ""
 	e, err := a.load(ctx, o.sourceOptions)
 	if err != nil {
+		return err
+	}
+	if err := saveEstate(o.Save, e); err != nil {
 		return err
 	}
 	var results []finding.Result
@@ -119,6 +128,32 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 		return err
 	}
 	return verdict(r, o.FailOn)
+}
+
+// saveEstate writes what was read to a file that its owner alone can read, wholly or not at all; "" is no file.
+func saveEstate(path string, e *estate.Estate) (err error) {
+	if path == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".aksid-*") // mode 0600
+	if err != nil {
+		return usagef("%s cannot be written: %w", path, err)
+	}
+	defer os.Remove(f.Name()) // fails once it has been renamed
+	err = e.Save(f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	switch {
+	case errors.Is(err, estate.ErrNotKept):
+		return usagef("--save is for what is read from Azure; %s is a file already", e.From)
+	case err != nil:
+		return usagef("%s cannot be written: %w", path, err)
+	}
+	return nil
 }
 
 func printJSON(a *App, r report.Result, q query) error {
@@ -187,7 +222,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Keep: o.Keep, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -231,7 +266,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	if err != nil {
 		return nil, err
 	}
-	l.Clusters, l.Group, l.Registries, l.Progress = o.Clusters, o.Group, o.Registries, say
+	l.Clusters, l.Group, l.Registries, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.Keep, say
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

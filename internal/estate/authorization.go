@@ -13,6 +13,7 @@ const (
 	typeAssignment = "Microsoft.Authorization/roleAssignments"
 	typeDefinition = "Microsoft.Authorization/roleDefinitions"
 	typeDeny       = "Microsoft.Authorization/denyAssignments"
+	typeLock       = "Microsoft.Authorization/locks"
 )
 
 // everyone is the principal id of a deny assignment that means all principals (facts 3.4).

@@ -2,6 +2,7 @@ package estate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ type builder struct {
 	members  map[[2]azure.PrincipalID]bool // group, member
 	above    map[string]map[string]bool    // management group → lower-cased subscriptions that inherit from it
 	unread   map[string]rbac.Unread
+	kept     *collection // what Save writes; nil: nothing is kept
 }
 
 func newBuilder(from string) *builder {
@@ -47,6 +49,7 @@ func (b *builder) add(doc map[string]any, version, subscription string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.keepDocument(doc, version, subscription)
 	r := Resource{ID: id, Version: version, Doc: doc}
 	switch typ := id.Type(); {
 	case strings.EqualFold(typ, typeAssignment):
@@ -99,9 +102,12 @@ func (b *builder) addDeny(r Resource, subscription string) error {
 	return nil
 }
 
+// errMalformed marks a document that lacks what its type must have.
+var errMalformed = errors.New("malformed")
+
 func wellFormed(r Resource, ok bool) error {
 	if !ok {
-		return fmt.Errorf("%s is malformed", r.ID)
+		return fmt.Errorf("%s is %w", r.ID, errMalformed)
 	}
 	return nil
 }
@@ -122,6 +128,7 @@ func (b *builder) addObject(doc map[string]any, typ string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ)}
+	b.keepObject(doc, typ)
 	b.putObject(o)
 	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
 		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
@@ -205,17 +212,32 @@ func (b *builder) incomplete(i Incomplete) {
 // build makes the Estate. The builder is of no use afterwards.
 func (b *builder) build() *Estate {
 	e := b.estate
-	for _, r := range e.resources {
-		if strings.EqualFold(r.ID.Type(), TypeCluster) && (b.clusters == nil || b.clusters[r.ID.Key()]) {
+	e.byType = map[string][]Resource{}
+	for _, key := range slices.Sorted(maps.Keys(e.resources)) {
+		r := e.resources[key]
+		typ := strings.ToLower(r.ID.Type())
+		e.byType[typ] = append(e.byType[typ], r)
+	}
+	for _, r := range e.Resources(TypeCluster) {
+		if b.clusters == nil || b.clusters[r.ID.Key()] {
 			e.Clusters = append(e.Clusters, &Cluster{r})
 		}
 	}
-	slices.SortFunc(e.Clusters, func(x, y *Cluster) int { return strings.Compare(x.ID.Key(), y.ID.Key()) })
+	e.actors, e.nodeGroups = map[azure.PrincipalID][]*Cluster{}, map[string]bool{}
+	for _, c := range e.Clusters {
+		e.nodeGroups[c.NodeGroup().Key()] = true
+		for _, id := range e.Identities(c) {
+			if !slices.Contains(e.actors[id.Principal], c) && id.Known() {
+				e.actors[id.Principal] = append(e.actors[id.Principal], c)
+			}
+		}
+	}
 	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
 	e.Policy = rbac.New(b.changes()...)
-	e.held = map[azure.PrincipalID][]*rbac.Grant{}
+	e.held, e.counts = map[azure.PrincipalID][]*rbac.Grant{}, map[string]int{}
 	for g := range e.Policy.Grants() {
 		e.held[g.Principal] = append(e.held[g.Principal], g)
+		e.counts[strings.ToLower(g.Scope.Subscription())]++
 	}
 	for _, held := range e.held {
 		slices.SortFunc(held, byScope)
@@ -224,6 +246,7 @@ func (b *builder) build() *Estate {
 		}
 	}
 	slices.SortFunc(e.Orphans, byScope)
+	b.seal()
 	return e
 }
 

@@ -2,7 +2,7 @@ package estate
 
 import "aksid/internal/azure"
 
-// Change is one step that mends a finding: an Assign, an Unassign or a UseManagedIdentity.
+// Change is one step that mends a finding. Its kinds are in this file.
 type Change interface{ change() }
 
 // Assign gives a role.
@@ -21,6 +21,22 @@ type UseManagedIdentity struct {
 	Cluster azure.ID
 	Pools   []string // whose nodes keep the service principal until they are upgraded
 }
+
+// Reconcile lets AKS put a cluster in order again: its identities, and where they are attached.
+type Reconcile struct {
+	Cluster azure.ID
+	Pools   []string // whose nodes have to be upgraded to take up a new identity
+}
+
+// Unlock takes a lock away.
+type Unlock struct{ ID azure.ID }
+
+// Defederate takes a federated credential away from a user-assigned identity.
+type Defederate struct{ ID azure.ID }
+
+func (Reconcile) change()  {}
+func (Unlock) change()     {}
+func (Defederate) change() {}
 
 func (Assign) change()             {}
 func (Unassign) change()           {}

@@ -61,6 +61,7 @@ func configuration(c azure.Cloud) cloud.Configuration {
 // versions are the api-versions that types are read with, the preferred one first: stable ones.
 // A cloud that does not know the first is asked with the next.
 var versions = map[string][]string{
+	"microsoft.authorization/locks":            {"2020-05-01"},
 	"microsoft.authorization":                  {"2022-04-01"},
 	"microsoft.containerservice":               {"2025-05-01", "2025-02-01"},
 	"microsoft.containerregistry":              {RegistryVersion, "2023-07-01"},
@@ -103,7 +104,16 @@ func (c *client) get(ctx context.Context, id azure.ID) (doc map[string]any, vers
 
 // list reads all pages of an ARM collection below a scope. filter is OData, or "".
 func (c *client) list(ctx context.Context, scope azure.ID, typ, filter string) (docs []map[string]any, version string, err error) {
-	base := strings.TrimSuffix(c.armBase+escapePath(scope.String()), "/") + "/providers/" + typ
+	return c.collection(ctx, scope.Join("providers", typ), typ, filter)
+}
+
+// children reads all pages of a collection inside a resource.
+func (c *client) children(ctx context.Context, parent azure.ID, name string) (docs []map[string]any, version string, err error) {
+	return c.collection(ctx, parent.Join(name), parent.Type()+"/"+name, "")
+}
+
+func (c *client) collection(ctx context.Context, path azure.ID, typ, filter string) (docs []map[string]any, version string, err error) {
+	base := c.armBase + escapePath(path.String())
 	err = eachVersion(typ, func(v string) error {
 		query := url.Values{"api-version": {v}}
 		if filter != "" {

@@ -162,7 +162,7 @@ func (e *Estate) KMSVault(c *Cluster) azure.ID {
 	if id := c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId"); name == "" || !id.IsZero() {
 		return id
 	}
-	for r := range e.Resources(TypeVault) {
+	for _, r := range e.Resources(TypeVault) {
 		if strings.EqualFold(r.ID.Name(), name) { // vaults' names are unique in Azure
 			return r.ID
 		}

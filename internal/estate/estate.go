@@ -4,7 +4,6 @@ package estate
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -29,11 +28,16 @@ type Estate struct {
 	Orphans    []*rbac.Grant // role assignments whose principal the directory does not have, by scope
 	Incomplete []Incomplete  // what could not be read
 	resources  map[string]Resource
+	byType     map[string][]Resource               // resources by their lower-cased type, in the order of their ids
 	absent     map[string]bool                     // resources that were asked for and are not there
 	objects    map[azure.PrincipalID]Object        // of the directory
 	asked      map[azure.PrincipalID]bool          // ids that the directory answered for, with an object or with none
 	byApp      map[azure.GUID]Object               // service principals by client id
 	held       map[azure.PrincipalID][]*rbac.Grant // by the principal that an assignment names
+	actors     map[azure.PrincipalID][]*Cluster    // clusters by the identities that they act as
+	nodeGroups map[string]bool                     // node resource groups of the clusters, by their key
+	kept       *collection                         // what Save writes
+	counts     map[string]int                      // role assignments by lower-cased subscription
 	names      map[string]string                   // display names of subscriptions by lower-cased id
 
 	listedOnly map[string]map[azure.PrincipalID]bool     // lower-cased subscriptions of which only these principals' assignments are known
@@ -96,16 +100,7 @@ func (e *Estate) Resource(id azure.ID) (Resource, Knowledge) {
 }
 
 // Resources are the resources of a type, without case, in the order of their ids.
-func (e *Estate) Resources(typ string) iter.Seq[Resource] {
-	var found []Resource
-	for _, r := range e.resources {
-		if strings.EqualFold(r.ID.Type(), typ) {
-			found = append(found, r)
-		}
-	}
-	slices.SortFunc(found, func(a, b Resource) int { return strings.Compare(a.ID.Key(), b.ID.Key()) })
-	return slices.Values(found)
-}
+func (e *Estate) Resources(typ string) []Resource { return e.byType[strings.ToLower(typ)] }
 
 // Object finds a directory object by its object id.
 func (e *Estate) Object(id azure.PrincipalID) (Object, Knowledge) {
@@ -117,6 +112,15 @@ func (e *Estate) Object(id azure.PrincipalID) (Object, Knowledge) {
 	}
 	return Object{}, Unread
 }
+
+// ActingAs are the clusters that act as a principal.
+func (e *Estate) ActingAs(p azure.PrincipalID) []*Cluster { return e.actors[p] }
+
+// IsNodeGroup reports whether an id is the node resource group of one of the clusters.
+func (e *Estate) IsNodeGroup(id azure.ID) bool { return e.nodeGroups[id.Key()] }
+
+// Assignments counts the role assignments in a subscription, without those made above it.
+func (e *Estate) Assignments(subscription string) int { return e.counts[strings.ToLower(subscription)] }
 
 // Held are the assignments that name a principal, everywhere that was read, by scope. Those of its groups are not among them.
 func (e *Estate) Held(p azure.PrincipalID) []*rbac.Grant { return e.held[p] }

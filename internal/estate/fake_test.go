@@ -155,21 +155,26 @@ func (f *fake) arm(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, doc)
 		return
 	}
-	at := strings.LastIndex(path, "/providers/")
-	if at < 0 && path != "/subscriptions" || strings.Count(path[max(at, 0):], "/") != 3 && path != "/subscriptions" {
+	scope, typ, names := azure.MustID(path).Split()
+	switch { // a collection has no name at its end
+	case path == "/subscriptions":
+		f.list(w, r, azure.Root, azure.TypeSubscription)
+	case typ != "" && len(names) < strings.Count(typ, "/"):
+		if len(names) > 0 {
+			scope = azure.MustID(path[:strings.LastIndexByte(path, '/')])
+		}
+		f.list(w, r, scope, typ)
+	default:
 		answer(w, http.StatusNotFound, armError("ResourceNotFound"))
-		return
 	}
-	f.list(w, r, path[:max(at, 0)], path[at+len("/providers/"):])
 }
 
 // list answers a collection, one page at a time.
-func (f *fake) list(w http.ResponseWriter, r *http.Request, scope, typ string) {
+func (f *fake) list(w http.ResponseWriter, r *http.Request, scope azure.ID, typ string) {
 	var found []any
 	for _, key := range sortedKeys(f.docs) {
 		id := azure.MustID(textAt(f.docs[key], "id"))
-		subscription := r.URL.Path == "/subscriptions" && id.Type() == azure.TypeSubscription
-		if !subscription && (!strings.EqualFold(id.Type(), typ) || !f.inScope(id, scope) || !f.passes(r, f.docs[key])) {
+		if !strings.EqualFold(id.Type(), typ) || !f.inScope(id, scope) || !f.passes(r, f.docs[key]) {
 			continue
 		}
 		found = append(found, f.docs[key])
@@ -188,13 +193,12 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request, scope, typ string) {
 }
 
 // inScope: a listing shows what lies below; of authorization also what is inherited, and the roles of the first subscription everywhere.
-func (f *fake) inScope(id azure.ID, scope string) bool {
-	if azure.MustID(scope).Contains(id) || strings.EqualFold(id.Type(), typeDefinition) {
+func (f *fake) inScope(id, scope azure.ID) bool {
+	if scope.Contains(id) || strings.EqualFold(id.Type(), typeDefinition) {
 		return true
 	}
-	sub := azure.MustID(scope).Subscription()
 	return strings.HasPrefix(id.Key(), "/providers/microsoft.management/") &&
-		linkAt(f.docs[id.Key()], "properties.roleDefinitionId").Subscription() == sub
+		linkAt(f.docs[id.Key()], "properties.roleDefinitionId").Subscription() == scope.Subscription()
 }
 
 // passes evaluates assignedTo('…'): the principal's own assignments and those of the groups that list it.

@@ -49,7 +49,9 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 	if err := in.nameRegistries(f.Registries); err != nil {
 		return nil, err
 	}
-	in.completeRoles()
+	if !in.collected {
+		in.completeRoles()
+	}
 	in.markGaps()
 	e := b.build()
 	return e, e.keep(f.Clusters, f.Group)
@@ -123,6 +125,7 @@ type filesReader struct {
 	*builder
 	listed     map[string]bool // lower-cased subscriptions whose role assignments are all in the files
 	denyListed bool            // there is a list of deny assignments, or one that is empty: az prints no other as {"value": []}
+	collected  bool            // what was saved is among the files: it tells itself what it lacks
 	current    listing
 }
 
@@ -164,6 +167,9 @@ func (in *filesReader) noteListing() {
 // take sorts a value: a document, an array of them, or ARM's and Graph's {"value": […]}.
 func (in *filesReader) take(v any) error {
 	m, ok := v.(map[string]any)
+	if isCollection(m) {
+		return in.restore(m)
+	}
 	if list, isList := m["value"].([]any); isList {
 		v, ok = list, false
 		in.denyListed = in.denyListed || len(list) == 0
@@ -304,7 +310,9 @@ func (in *filesReader) markGaps() {
 			in.unlisted(azure.SubscriptionID(sub))
 		}
 	}
-	in.unsureOf(azure.PrincipalID{}, slices.Collect(in.groupsWithoutMembers()))
+	if !in.collected {
+		in.unsureOf(azure.PrincipalID{}, slices.Collect(in.groupsWithoutMembers()))
+	}
 }
 
 // groupsWithoutMembers are the groups that hold roles and whose members no file tells.
@@ -348,7 +356,10 @@ func (in *filesReader) registry(name string) (azure.ID, error) {
 	if id, err := azure.ParseID(name); err == nil {
 		return id, nil
 	}
-	for r := range in.estate.Resources(TypeRegistry) {
+	for _, r := range in.estate.resources {
+		if !strings.EqualFold(r.ID.Type(), TypeRegistry) {
+			continue
+		}
 		if strings.EqualFold(r.ID.Name(), name) || strings.EqualFold(r.Text("properties.loginServer"), name) {
 			return r.ID, nil
 		}

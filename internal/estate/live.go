@@ -25,6 +25,7 @@ type Live struct {
 	Clusters      []string           // names, resourceGroup/name or ids; none: all of Subscriptions
 	Group         string             // only clusters of this resource group; "" for all
 	Registries    []string           // registries that the clusters pull from: names, login servers or ids
+	Keep          bool               // keep what is read, for Estate.Save
 	Progress      func(string)       // told what is being read; may be nil
 }
 
@@ -43,6 +44,9 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	}
 	w := &walk{builder: newBuilder(l.From), Live: l, client: c, seen: map[string]bool{}}
 	w.builder.clusters = map[string]bool{}
+	if l.Keep {
+		w.kept = &collection{}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if len(l.Subscriptions) == 1 { // what is needed anyway is under way while the clusters are looked for
@@ -247,11 +251,29 @@ func (w *walk) cluster(ctx context.Context, doc map[string]any) {
 	for _, id := range c.References() {
 		w.resource(ctx, id)
 	}
+	w.bindings(ctx, c)
 	if name := c.KMSVaultName(); name != "" && c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId").IsZero() {
 		w.once("vault "+name, func() { w.vault(ctx, c.ID.Subscription(), name) })
 	}
 	if sp := c.identities(); len(sp) > 0 && sp[0].Role == ServicePrincipal {
 		w.once("app "+sp[0].Client.String(), func() { w.servicePrincipal(ctx, sp[0].Client) })
+	}
+}
+
+// bindings reads what ties the identities to machines and to pods.
+func (w *walk) bindings(ctx context.Context, c *Cluster) {
+	if nodes := c.NodeGroup(); !nodes.IsZero() {
+		w.listing(ctx, "scale sets", TypeScaleSet+"/read", nodes, func() ([]map[string]any, string, error) {
+			return w.client.list(ctx, nodes, TypeScaleSet, "")
+		})
+	}
+	for _, id := range c.identities() {
+		if id.Resource.IsZero() || id.Role != ControlPlane && id.Role != Kubelet {
+			continue
+		}
+		w.listing(ctx, "federated credentials", TypeFederatedCredential+"/read", id.Resource, func() ([]map[string]any, string, error) {
+			return w.client.children(ctx, id.Resource, "federatedIdentityCredentials")
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -76,6 +77,22 @@ func (r Resource) references() []azure.ID {
 	return nil
 }
 
+// listing reads a collection and keeps its documents.
+func (w *walk) listing(ctx context.Context, what, right string, scope azure.ID, read func() ([]map[string]any, string, error)) {
+	w.once("listing "+scope.Key()+" "+what, func() {
+		w.say("reading the %s of %s", what, scope.Name())
+		docs, version, err := read()
+		for _, doc := range docs {
+			if err == nil {
+				err = w.add(doc, version, "")
+			}
+		}
+		if err != nil && !isStatus(err, http.StatusNotFound) {
+			w.unreadable(ctx, "the "+what+" of "+scope.Name(), right, scope, err)
+		}
+	})
+}
+
 // subscription reads a subscription's name and everything about authorization at, above and below it.
 func (w *walk) subscription(ctx context.Context, sub string) {
 	scope := azure.SubscriptionID(sub)
@@ -84,8 +101,18 @@ func (w *walk) subscription(ctx context.Context, sub string) {
 			_ = w.add(doc, version, "") // only its name is of interest
 		}
 	})
-	for _, typ := range []string{typeAssignment, typeDefinition, typeDeny} {
+	w.noteListed(sub)
+	for _, typ := range []string{typeAssignment, typeDefinition, typeDeny, typeLock} {
 		w.once(scope.Resource(typ).Key(), func() { w.authorization(ctx, scope, typ) })
+	}
+}
+
+// noteListed notes for Save that a subscription's authorization was asked for: what could not be read is noted apart.
+func (w *walk) noteListed(sub string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kept != nil && !slices.Contains(w.kept.Listed, sub) {
+		w.kept.Listed = append(w.kept.Listed, sub)
 	}
 }
 
@@ -103,7 +130,7 @@ func (w *walk) authorization(ctx context.Context, scope azure.ID, typ string) {
 		return
 	}
 	w.unreadable(ctx, typeWord(typ)+"s of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
-	if typ != typeDefinition { // a role that is not known makes its own assignments undecidable, and only those
+	if typ == typeAssignment || typ == typeDeny { // a role that is not known makes its own assignments undecidable, and only those
 		w.markUnread(scope, why(err))
 	}
 }
@@ -133,7 +160,7 @@ func (w *walk) unreadable(ctx context.Context, what, right string, scope azure.I
 func typeWord(typ string) string {
 	words := map[string]string{
 		strings.ToLower(typeAssignment): "role assignment", strings.ToLower(typeDefinition): "role definition",
-		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(TypeSubnet): "subnet", strings.ToLower(TypeRegistry): "registry",
+		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(typeLock): "lock", strings.ToLower(TypeSubnet): "subnet", strings.ToLower(TypeRegistry): "registry",
 		"microsoft.network/routetables": "route table", "microsoft.network/networksecuritygroups": "network security group",
 		"microsoft.network/publicipaddresses": "public IP", "microsoft.network/publicipprefixes": "public IP prefix",
 		"microsoft.network/natgateways": "NAT gateway", "microsoft.managedidentity/userassignedidentities": "identity",

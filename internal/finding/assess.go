@@ -144,16 +144,21 @@ func short(a azure.Action) string {
 
 // shortList names a few actions and counts the rest.
 func shortList(actions []azure.Action) string {
-	const few = 3
 	var names []string
-	for _, a := range actions[:min(few, len(actions))] {
+	for _, a := range actions {
 		names = append(names, short(a))
 	}
-	switch more := len(actions) - few; {
-	case more > 0:
-		return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), more)
-	case len(names) > 1:
-		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return list(names)
+}
+
+// list names a few things and counts the rest.
+func list(names []string) string {
+	const few = 3
+	switch n := len(names); {
+	case n > few:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), n-few)
+	case n > 1:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	}
 	return strings.Join(names, "")
 }

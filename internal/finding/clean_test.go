@@ -30,8 +30,8 @@ var shapes = []shape{
 	{name: "api server vnet integration, managed", network: `"networkPlugin": "azure"`, properties: `"apiServerAccessProfile": {"enableVnetIntegration": true},`},
 	{name: "add-ons", network: `"networkPlugin": "azure"`, properties: `"addonProfiles": {
 		"azureKeyvaultSecretsProvider": {"enabled": true, "identity": {"objectId": "@secrets-provider"}},
-		"azurepolicy": {"enabled": true, "identity": {"objectId": "@secrets-provider"}},
-		"omsagent": {"enabled": true, "identity": {"objectId": "@secrets-provider"}}},`},
+		"azurepolicy": {"enabled": true, "identity": {"objectId": "@team"}},
+		"omsagent": {"enabled": true, "identity": {"objectId": "@gone"}}},`},
 	{name: "workload identity", network: `"networkPlugin": "azure"`, properties: `"oidcIssuerProfile": {"enabled": true, "issuerURL": "https://x/"}, "securityProfile": {"workloadIdentity": {"enabled": true}},`},
 	{name: "http proxy", network: `"networkPlugin": "azure"`, properties: `"httpProxyConfig": {"httpProxy": "http://p"},`},
 	{name: "node auto provisioning", network: `"networkPlugin": "azure", "networkPluginMode": "overlay"`, properties: `"nodeProvisioningProfile": {"mode": "Auto"},`},

@@ -77,9 +77,18 @@ func Check(e *estate.Estate, c *estate.Cluster) Result {
 func Rules() []*Rule { return rules }
 
 var rules = slices.Concat(
-	[]*Rule{&clientIDAsPrincipal, &pullRoleOnWrongIdentity, &denied},
+	// Why roles that look right do not help.
+	[]*Rule{&identityGone, &identityRecreated, &identityDetached, &clientIDAsPrincipal, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &denied, &locked},
 	missing(catalogue.All()),
-	[]*Rule{&broadRole, &orphanedAssignment, &servicePrincipal, &undecided},
+	// Too much.
+	[]*Rule{&broadRole, &wideScope, &canGrantRoles, &dataRoleOnInfrastructure},
+	// Mixed up.
+	[]*Rule{&sharedIdentity, &identityOfSeveralClusters, &federatedInfrastructure, &podIdentity},
+	// Fragile and stale.
+	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &nearLimit, &orphanedAssignment},
+	// Beside the roles.
+	[]*Rule{&registryRefusesARMTokens, &registryAdminUser},
+	[]*Rule{&undecided},
 )
 
 // Pass is one cluster while the rules look at it.

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -32,6 +33,7 @@ var names = []struct{ name, id string }{
 	{"$registry", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-platform/providers/Microsoft.ContainerRegistry/registries/freightacr"},
 	{"$cluster", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-platform/providers/Microsoft.ContainerService/managedClusters/freight-prod"},
 	{"$id-aks", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-platform/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-freight-aks"},
+	{"$id-app", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-platform/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-app"},
 	{"$id-kubelet", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-platform/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-freight-kubelet"},
 	{"$agentpool", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/MC_rg-platform_freight-prod_westeurope/providers/Microsoft.ManagedIdentity/userAssignedIdentities/freight-prod-agentpool"},
 	{"$nodes", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/MC_rg-platform_freight-prod_westeurope"},
@@ -103,6 +105,11 @@ func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 			continue
 		}
 		text := expand(string(file.Data))
+		if name == "absent" {
+			ids, _ := json.Marshal(strings.Fields(text))
+			files["absent.json"] = fmt.Sprintf(`{"aksidCollection": 1, "absent": %s}`, ids)
+			continue
+		}
 		if name == "grants" {
 			files["listing1.json"], files["listing2.json"] = listings(t, text)
 			continue

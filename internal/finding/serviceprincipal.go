@@ -18,10 +18,7 @@ var servicePrincipal = Rule{
 			if id.Role != estate.ServicePrincipal {
 				continue
 			}
-			change := estate.UseManagedIdentity{Cluster: p.Cluster.ID}
-			for _, pool := range p.Cluster.Pools() {
-				change.Pools = append(change.Pools, pool.Name)
-			}
+			change := estate.UseManagedIdentity{Cluster: p.Cluster.ID, Pools: poolNames(p.Cluster)}
 			p.Report(Finding{
 				Title:     "the cluster stops working when a secret expires",
 				Detail:    fmt.Sprintf("it runs as service principal %s; its roles do not carry over to a managed identity: grant them first", id.Name),

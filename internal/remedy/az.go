@@ -18,14 +18,26 @@ func Az(c estate.Change) []string {
 			"--assignee-principal-type", c.PrincipalType, "--role", c.Role, "--scope", c.Scope.String())}
 	case estate.Unassign:
 		return []string{az("role", "assignment", "delete", "--ids", c.ID.String())}
+	case estate.Unlock:
+		return []string{az("lock", "delete", "--ids", c.ID.String())}
+	case estate.Defederate:
+		return []string{az("identity", "federated-credential", "delete", "--yes", "--name", c.ID.Name(),
+			"--identity-name", c.ID.Parent().Name(), "--resource-group", c.ID.ResourceGroup(), "--subscription", c.ID.Subscription())}
+	case estate.Reconcile:
+		return append([]string{az(append([]string{"aks", "update"}, cluster(c.Cluster, "--name")...)...)}, upgrades(c.Cluster, c.Pools)...)
 	case estate.UseManagedIdentity:
-		out := []string{az(append([]string{"aks", "update", "--enable-managed-identity"}, cluster(c.Cluster, "--name")...)...)}
-		for _, pool := range c.Pools {
-			out = append(out, az(append([]string{"aks", "nodepool", "upgrade", "--node-image-only", "--name", pool}, cluster(c.Cluster, "--cluster-name")...)...))
-		}
-		return out
+		return append([]string{az(append([]string{"aks", "update", "--enable-managed-identity"}, cluster(c.Cluster, "--name")...)...)}, upgrades(c.Cluster, c.Pools)...)
 	}
 	panic(fmt.Sprintf("unknown change %T", c)) // estate.Change is closed
+}
+
+// upgrades put new machines in the place of the nodes of pools.
+func upgrades(id azure.ID, pools []string) []string {
+	var out []string
+	for _, pool := range pools {
+		out = append(out, az(append([]string{"aks", "nodepool", "upgrade", "--node-image-only", "--name", pool}, cluster(id, "--cluster-name")...)...))
+	}
+	return out
 }
 
 func cluster(id azure.ID, flag string) []string {

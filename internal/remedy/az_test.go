@@ -20,6 +20,11 @@ func TestAz(t *testing.T) {
 			`az role assignment create --assignee-object-id 3f0c19e2-0000-0000-0000-000000000001 --assignee-principal-type ServicePrincipal --role "Network Contributor" --scope "/subscriptions/s/resourceGroups/rg (1)/providers/Microsoft.Network/virtualNetworks/v/subnets/s"`},
 		{estate.Unassign{ID: azure.MustID("/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/x")},
 			`az role assignment delete --ids /subscriptions/s/providers/Microsoft.Authorization/roleAssignments/x`},
+		{estate.Unlock{ID: azure.MustID("/subscriptions/s/providers/Microsoft.Authorization/locks/x")},
+			`az lock delete --ids /subscriptions/s/providers/Microsoft.Authorization/locks/x`},
+		{estate.Defederate{ID: azure.MustID("/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i/federatedIdentityCredentials/f")},
+			`az identity federated-credential delete --yes --name f --identity-name i --resource-group g --subscription s`},
+		{estate.Reconcile{Cluster: cluster}, `az aks update --name c --resource-group rg --subscription s`},
 		{estate.UseManagedIdentity{Cluster: cluster, Pools: []string{"system"}},
 			"az aks update --enable-managed-identity --name c --resource-group rg --subscription s\n" +
 				"az aks nodepool upgrade --node-image-only --name system --cluster-name c --resource-group rg --subscription s"},

@@ -1,0 +1,168 @@
+package estate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/rbac"
+)
+
+// collectionVersion is the version of the form in which what was read is saved. A newer one is refused.
+const collectionVersion = 1
+
+// collection is what was read, as it came, so that somebody without rights can analyse it later.
+type collection struct {
+	Version    int                            `json:"aksidCollection"`
+	From       string                         `json:"from"`
+	Documents  []savedDocument                `json:"documents"` // of ARM
+	Objects    []map[string]any               `json:"objects"`   // of Microsoft Graph
+	Answered   []azure.PrincipalID            `json:"answered"`  // the directory was asked for these
+	Absent     []azure.ID                     `json:"absent"`    // ARM was asked for these and does not have them
+	Listed     []string                       `json:"listed"`    // subscriptions whose authorization was asked for
+	Members    [][2]azure.PrincipalID         `json:"members"`   // group, member
+	Unsure     map[string][]azure.PrincipalID `json:"unsure"`    // principal → groups it may be in
+	Unread     []savedUnread                  `json:"unread"`
+	Incomplete []Incomplete                   `json:"incomplete"`
+	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
+	Registries []azure.ID                     `json:"registries"` // those that the user named
+}
+
+type savedDocument struct {
+	Version      string         `json:"version,omitempty"`      // api-version
+	Subscription string         `json:"subscription,omitempty"` // that it was listed in
+	Document     map[string]any `json:"document"`
+}
+
+type savedUnread struct {
+	Scope azure.ID `json:"scope"`
+	Why   string   `json:"why"`
+}
+
+// ErrNotKept says that a source did not keep what it read.
+var ErrNotKept = errors.New("what was read was not kept")
+
+// Save writes what was read, for Files to read again. The source must have been told to keep it.
+func (e *Estate) Save(w io.Writer) error {
+	if e.kept == nil {
+		return ErrNotKept
+	}
+	return json.NewEncoder(w).Encode(e.kept)
+}
+
+// keepDocument notes a document for Save.
+func (b *builder) keepDocument(doc map[string]any, version, subscription string) {
+	if b.kept != nil {
+		b.kept.Documents = append(b.kept.Documents, savedDocument{version, subscription, doc})
+	}
+}
+
+func (b *builder) keepObject(doc map[string]any, typ string) {
+	if b.kept == nil {
+		return
+	}
+	if typ != "" {
+		doc = maps.Clone(doc)
+		doc["@odata.type"] = "#microsoft.graph." + strings.ToLower(typ[:1]) + typ[1:]
+	}
+	b.kept.Objects = append(b.kept.Objects, doc)
+}
+
+// seal completes what Save writes.
+func (b *builder) seal() {
+	c, e := b.kept, b.estate
+	if c == nil {
+		return
+	}
+	c.Version, c.From, c.Incomplete, c.Registries = collectionVersion, e.From, e.Incomplete, e.Registries
+	for p := range e.asked {
+		c.Answered = append(c.Answered, p)
+	}
+	slices.SortFunc(c.Answered, func(x, y azure.GUID) int { return strings.Compare(x.String(), y.String()) })
+	for _, key := range slices.Sorted(maps.Keys(e.absent)) {
+		c.Absent = append(c.Absent, azure.MustID(key))
+	}
+	for m := range b.members {
+		c.Members = append(c.Members, m)
+	}
+	for _, u := range b.unread {
+		c.Unread = append(c.Unread, savedUnread{u.Scope, u.Why})
+	}
+	c.Unsure = map[string][]azure.PrincipalID{}
+	for p, groups := range e.unsure {
+		c.Unsure[p.String()] = groups
+	}
+	for _, cluster := range e.Clusters {
+		c.Clusters = append(c.Clusters, cluster.ID)
+	}
+	e.kept = c
+}
+
+// isCollection reports whether a document is what Save wrote.
+func isCollection(m map[string]any) bool { _, ok := m["aksidCollection"]; return ok }
+
+// restore takes what Save wrote.
+func (in *filesReader) restore(m map[string]any) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	var c collection
+	if err := d.Decode(&c); err != nil {
+		return fmt.Errorf("not a collection: %w", err)
+	}
+	if c.Version > collectionVersion {
+		return fmt.Errorf("saved by a newer version of aksid (form %d); this one reads form %d", c.Version, collectionVersion)
+	}
+	for i, s := range c.Documents {
+		if err := in.add(s.Document, s.Version, s.Subscription); err != nil && !errors.Is(err, errMalformed) {
+			return fmt.Errorf("document %d: %w", i, err)
+		}
+	}
+	for _, o := range c.Objects {
+		in.addObject(o, "")
+	}
+	in.answered(c.Answered...)
+	for _, id := range c.Absent {
+		in.markAbsent(id)
+	}
+	return in.restoreGaps(&c)
+}
+
+// restoreGaps takes what is not known.
+func (in *filesReader) restoreGaps(c *collection) error {
+	for _, sub := range c.Listed {
+		in.listed[strings.ToLower(sub)] = true
+	}
+	in.denyListed = in.denyListed || len(c.Listed) > 0
+	for _, m := range c.Members {
+		in.addMember(m[0], m[1])
+	}
+	for _, u := range c.Unread {
+		in.unread[u.Scope.Key()] = rbac.Unread{Scope: u.Scope, Why: u.Why}
+	}
+	for p, groups := range c.Unsure {
+		principal, err := azure.ParseGUID(p)
+		if err != nil {
+			return err
+		}
+		in.unsureOf(principal, groups)
+	}
+	in.collected = in.collected || len(c.Listed) > 0
+	in.estate.Incomplete = append(in.estate.Incomplete, c.Incomplete...)
+	in.estate.Registries = append(in.estate.Registries, c.Registries...)
+	if c.Clusters != nil && in.clusters == nil {
+		in.clusters = map[string]bool{}
+	}
+	for _, id := range c.Clusters {
+		in.clusters[id.Key()] = true
+	}
+	return nil
+}
