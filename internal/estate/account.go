@@ -122,7 +122,7 @@ func customCloud(name string, v map[string]string) (azure.Cloud, error) {
 		Name:           name,
 		ARM:            strings.TrimSuffix(v["endpoint_resource_manager"], "/"),
 		Audience:       v["endpoint_active_directory_resource_id"],
-		Authority:      strings.TrimSuffix(v["endpoint_active_directory"], "/") + "/",
+		Authority:      strings.TrimSuffix(strings.TrimSuffix(v["endpoint_active_directory"], "/"), "/adfs") + "/", // to the SDK adfs is a tenant
 		Graph:          strings.TrimSuffix(v["endpoint_microsoft_graph_resource_id"], "/"),
 		RegistrySuffix: v["suffix_acr_login_server_endpoint"],
 	}

@@ -83,7 +83,7 @@ func TestRegisteredCloud(t *testing.T) {
 	}
 	c := a.Cloud
 	if c.ARM != "https://arm.stack.example" || c.Audience != "https://arm.stack.example/audience" ||
-		c.Authority != "https://login.stack.example/adfs/" || c.Graph != "https://graph.stack.example" {
+		c.Authority != "https://login.stack.example/" || c.Graph != "https://graph.stack.example" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -38,8 +40,10 @@ func refusal(what, right string, err error) error {
 // UserCredential is the user's own credential: environment, workload identity, managed identity, az and azd
 // (azidentity's DefaultAzureCredential). tenant may be "".
 func UserCredential(c azure.Cloud, tenant string) (azcore.TokenCredential, error) {
+	_, known := azure.CloudOfAuthority(c.Authority)
 	cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 		ClientOptions: policy.ClientOptions{Cloud: configuration(c)}, TenantID: tenant,
+		DisableInstanceDiscovery: !known, // the public instance knows nothing of an authority of one's own
 	})
 	return explained{cred, "there is no credential for Azure; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"}, err
 }
@@ -66,14 +70,21 @@ func LocalAzure(a *local.Azure) (Live, error) {
 // explained is a credential whose failures say what to do.
 type explained struct {
 	azcore.TokenCredential
-	hint string
+	hint string // for when there is none
 }
+
+// aadsts is Entra's own word for a refusal, up to the trace ids behind it.
+var aadsts = regexp.MustCompile(`AADSTS\d+: [^"\\\r\n]*?(?: Trace ID|["\\\r\n]|$)`)
 
 // GetToken implements azcore.TokenCredential.
 func (c explained) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	t, err := c.TokenCredential.GetToken(ctx, o)
-	if err != nil && ctx.Err() == nil {
-		err = &Refused{c.hint, err}
+	if err == nil || ctx.Err() != nil {
+		return t, err
 	}
-	return t, err
+	if word := aadsts.FindString(err.Error()); word != "" {
+		word = strings.TrimRight(strings.TrimSuffix(word, " Trace ID"), "\"\\\r\n ")
+		return t, &Refused{"Entra refuses the credential: " + word, err}
+	}
+	return t, &Refused{c.hint, err}
 }

@@ -321,11 +321,17 @@ func mustRequest(t *testing.T, target, _ string) *http.Request {
 
 func TestRefusedCredential(t *testing.T) {
 	f := freight(t)
-	l := f.live()
-	l.Credential = explained{token{errors.New("az: command not found\nlong story")}, "there is no credential for Azure; run az login"}
-	_, err := l.Load(context.Background())
-	if !errors.As(err, new(*Refused)) || err.Error() != "there is no credential for Azure; run az login" {
-		t.Errorf("error %v", err)
+	for text, want := range map[string]string{
+		"az: command not found\nlong story": "there is no credential for Azure; run az login",
+		"RESPONSE 401\n{\n \"error_description\": \"AADSTS7000215: Invalid client secret provided. Trace ID: 1 Timestamp: 2\"\n}": "Entra refuses the credential: AADSTS7000215: Invalid client secret provided.",
+		"ERROR: AADSTS50076: Due to a change, you must use multi-factor authentication.\r\nTrace ID: 1":                           "Entra refuses the credential: AADSTS50076: Due to a change, you must use multi-factor authentication.",
+	} {
+		l := f.live()
+		l.Credential = explained{token{errors.New(text)}, "there is no credential for Azure; run az login"}
+		_, err := l.Load(context.Background())
+		if !errors.As(err, new(*Refused)) || err.Error() != want {
+			t.Errorf("error %q, want %q", err, want)
+		}
 	}
 }
 
