@@ -67,7 +67,7 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	if err != nil {
 		return Fault(err)
 	}
-	if doc == nil && l != assignIdentity {
+	if doc == nil && l != assignIdentity && ownUsers(c.Old)[target.Key()] == nil {
 		return azure.InvalidResourceReference.Format(azure.Fields{"target": target.String(), "id": c.ID.String()})
 	}
 	return nil

@@ -24,7 +24,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return c.gone()
 	}
 	c.Doc = c.Old
-	for _, step := range []func() *azure.Error{c.unlocked, c.precondition, c.idle, c.unused, c.empty} {
+	for _, step := range []func() *azure.Error{c.unlocked, c.precondition, c.idle, c.unused, c.empty, c.guard} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
@@ -92,11 +92,15 @@ func (c *Call) usedOutside(id azure.ID, t *Type, doc Doc) *azure.Error {
 	return nil
 }
 
-// usedBy is the refusal to delete id while another resource, outside of c.ID, points to it.
+// usedBy is the refusal to delete id while another resource, outside of c.ID, points to it. Of several it names one that
+// the type has a message of its own for, else one of the same provider.
 func (c *Call) usedBy(id azure.ID, t *Type) *azure.Error {
 	if t.InUse == nil && t.InUseBy == nil {
 		return nil
 	}
+	var refused *azure.Message
+	var by azure.ID
+	best := 0
 	for user, err := range c.Users(id) {
 		if err != nil {
 			return Fault(err)
@@ -104,17 +108,30 @@ func (c *Call) usedBy(id azure.ID, t *Type) *azure.Error {
 		if c.ID.Contains(user) || user.Contains(c.ID) {
 			continue
 		}
-		m := t.InUseBy[strings.ToLower(lastPart(user.Type()))]
-		if m == nil {
-			m = t.InUse
+		m, rank := t.InUse, 1
+		switch own := t.InUseBy[strings.ToLower(lastPart(user.Type()))]; {
+		case own != nil:
+			m, rank = own, 3
+		case strings.EqualFold(namespace(user.Type()), namespace(t.Name)):
+			rank = 2
 		}
-		if m != nil {
-			err := m.Format(azure.Fields{"id": id.String(), "name": id.Name(), "parent": id.Parent().String(), "user": user.String()})
-			err.Target = id.String()
-			return err
+		if m != nil && rank > best {
+			refused, by, best = m, user, rank
 		}
 	}
-	return nil
+	if refused == nil {
+		return nil
+	}
+	err := refused.Format(azure.Fields{"id": id.String(), "name": id.Name(), "short": id.Name(), "parent": id.Parent().String(), "user": by.String()})
+	err.Target = id.String()
+	return err
+}
+
+func (c *Call) guard() *azure.Error {
+	if c.Type.Guard == nil {
+		return nil
+	}
+	return c.Type.Guard(c)
 }
 
 // empty refuses to delete what ARM deletes only after everything below it.

@@ -44,6 +44,7 @@ type Type struct {
 	InUseBy  map[string]*azure.Message // the same, for users whose type ends in the key
 	Check    func(*Call) *azure.Error  // validates c.Doc and fills in what the provider computes
 	Written  func(*Call) *azure.Error  // after the resource was stored
+	Guard    func(*Call) *azure.Error  // may refuse a delete
 	Steps    []Step                    // work that goes on after a PUT was accepted
 	Deleting []Step                    // work that goes on after a DELETE was accepted; the last one removes the resource
 	Deleted  func(*Call) *azure.Error  // after the resource was removed
