@@ -342,7 +342,7 @@ func TestFreight(t *testing.T) {
 	aks.put(internal, lb).refused(403, "LinkedAuthorizationFailed", "Microsoft.Network/loadBalancers/write", "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '"+snet+"'")
 	w.grant(principal, "Network Contributor", snet)
 	got := aks.put(internal, lb).ok(201)
-	if ip := got.str("properties.frontendIPConfigurations.0.properties.privateIPAddress"); ip != "10.0.1.4" {
+	if ip := got.str("properties.frontendIPConfigurations.0.properties.privateIPAddress"); ip != "10.0.1.5" {
 		t.Errorf("the frontend's address is %q", ip)
 	}
 
