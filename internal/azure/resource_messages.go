@@ -160,3 +160,7 @@ var (
 	ManagementGroupHasChildren = message(400, "BadRequest",
 		"The management group '{name}' cannot be deleted since '{child}' is under it.", "management groups")
 )
+
+// Azure Resource Graph.
+var InvalidQuery = message(400, "BadRequest",
+	"Please provide below info when asking for support: timestamp, correlationId.", "recorded; the details say what is wrong")

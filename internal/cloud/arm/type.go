@@ -97,6 +97,7 @@ type Action struct {
 	Write  bool         // takes a writing transaction
 	RBAC   azure.Action // where it is not {type}/{name}/action
 	Status int          // 200 where zero
+	Open   bool         // it decides by itself what the caller may see
 }
 
 // Step is a part of a long operation. It runs in a transaction of its own, together with the operation's cursor:
