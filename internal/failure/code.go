@@ -58,6 +58,26 @@ func Lookup(name string) []*Code {
 	return found
 }
 
+// Messages are Azure's own texts with this meaning.
+func (c *Code) Messages() []*azure.Message {
+	var out []*azure.Message
+	for _, m := range azure.Messages() {
+		if lexiconOf().byText[m] == c {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Example are the commands of the remedy, with what must be filled in.
+func (c *Code) Example() []string {
+	var out []string
+	for _, command := range c.Az {
+		out = append(out, (&Failure{}).fillIn(command))
+	}
+	return out
+}
+
 // isName reports whether a name is one word, as codes are, and may be looked for anywhere.
 func isName(s string) bool { return !strings.ContainsAny(s, " '=:") && !plainWords[strings.ToLower(s)] }
 

@@ -36,8 +36,8 @@ const (
 	Unknown            Kind = "unknown"
 )
 
-// blamesIdentity reports whether a failure of this kind is one of identity.
-func (k Kind) blamesIdentity() bool {
+// BlamesIdentity reports whether a failure of this kind is one of identity.
+func (k Kind) BlamesIdentity() bool {
 	switch k {
 	case PullForbidden, PolicyDenied, Quota, NotIdentity:
 		return false
@@ -92,6 +92,7 @@ type Failure struct {
 	Deny         *Deny         `json:"deny,omitempty"`
 	Consequences []Consequence `json:"consequences,omitempty"`
 	Identity     *Identity     `json:"identity,omitempty"` // with an estate: whose it is
+	Breaks       string        `json:"breaks,omitempty"`   // with an estate: what does not work meanwhile
 	Verdict      *Verdict      `json:"verdict,omitempty"`  // with an estate: how it would be decided now
 
 	row *Code

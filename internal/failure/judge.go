@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/rbac"
 )
@@ -42,23 +43,41 @@ type Identity struct {
 	ClientID    azure.GUID          `json:"clientId,omitzero"`
 }
 
-// Judge finds out whose identity a failure is about, and decides the same requests with what an estate knows.
-func (f *Failure) Judge(e *estate.Estate) {
-	if !f.IdentityRelated {
-		return
+// Judge finds out whose identities failures are about, and decides the same requests with what an estate knows.
+func Judge(e *estate.Estate, failures []Failure) {
+	read := subscriptions(e)
+	for i := range failures {
+		if f := &failures[i]; f.IdentityRelated {
+			j := judge{f: f, e: e, read: read}
+			if j.findPrincipal(); f.Identity != nil {
+				f.Cause, f.Remedy.Next = f.cause(), f.next()
+			}
+			if f.Kind.needsRole() || f.Kind == DenyAssignment {
+				j.decide()
+			}
+		}
 	}
-	j := judge{f: f, e: e}
-	j.findPrincipal()
-	if f.Kind.needsRole() || f.Kind == DenyAssignment {
-		j.decide()
+}
+
+// subscriptions are those that an estate knows something of, in lower case.
+func subscriptions(e *estate.Estate) map[string]bool {
+	read := map[string]bool{"": true}
+	for _, c := range e.Clusters {
+		read[strings.ToLower(c.ID.Subscription())] = true
 	}
+	for g := range e.Policy.Grants() {
+		read[strings.ToLower(g.Scope.Subscription())] = true
+	}
+	return read
 }
 
 // judge is one failure before an estate.
 type judge struct {
 	f         *Failure
 	e         *estate.Estate
+	read      map[string]bool // subscriptions
 	principal azure.PrincipalID
+	cluster   *estate.Cluster   // whose identity it is
 	siblings  []estate.Identity // of the same cluster
 }
 
@@ -75,7 +94,7 @@ func (j *judge) findPrincipal() {
 			named := !object.IsZero() && id.Principal == object || !client.IsZero() && (id.Client == client || id.Principal == client)
 			alone := object.IsZero() && client.IsZero() && len(j.e.Clusters) == 1 && f.plays(id.Role)
 			if named || alone {
-				j.principal, j.siblings = id.Principal, ids
+				j.principal, j.cluster, j.siblings = id.Principal, c, ids
 				f.Identity = &Identity{c.ID, id.Role, id.AddOn, id.Name, id.Principal, id.Client}
 				f.Actor, f.ActorAlt = Actor(id.Role), nil
 				return
@@ -138,13 +157,17 @@ func (j *judge) decide() {
 		return
 	}
 	v := &Verdict{State: GrantedNow}
-	var since time.Time
+	var by *rbac.Grant // the youngest of those that grant
 	for _, r := range requests {
 		d := j.e.Decide(r)
+		if sub := r.Scope.Subscription(); !j.read[strings.ToLower(sub)] {
+			v.worse(Undecided, "Subscription "+sub+" was not read; it may be of another tenant.")
+			continue
+		}
 		switch d.Outcome {
 		case rbac.Granted:
-			if d.By != nil && d.By.CreatedOn.After(since) {
-				since = d.By.CreatedOn
+			if by == nil || d.By != nil && d.By.CreatedOn.After(by.CreatedOn) {
+				by = d.By
 			}
 		case rbac.Denied:
 			v.State, v.Reason = Denied, fmt.Sprintf("The deny assignment %q forbids it; no role helps.", d.Deny.Name)
@@ -158,9 +181,10 @@ func (j *judge) decide() {
 	j.f.Verdict = v
 	switch v.State {
 	case GrantedNow:
-		j.grantedSince(since)
+		j.granted(by)
 	case Missing:
 		v.Reason = j.stillMissing()
+		j.f.Breaks = j.breaks(requests)
 		j.mend()
 	case Denied:
 		j.f.Remedy.Az, j.f.Remedy.Changes = []string{}, nil
@@ -174,23 +198,48 @@ func (v *Verdict) worse(s State, reason string) {
 	}
 }
 
-// grantedSince explains a right that is there now: nothing is to be assigned.
-func (j *judge) grantedSince(since time.Time) {
+// granted explains a right that is there now: nothing is to be assigned.
+func (j *judge) granted(by *rbac.Grant) {
 	f, v := j.f, j.f.Verdict
-	f.Remedy = Remedy{Az: []string{}, Next: f.Remedy.Next}
+	f.Cause = f.cause()
+	f.Remedy = Remedy{Az: []string{}, Next: f.Remedy.Next, Advice: "Wait, then restart what fails, so that it gets a new token."}
+	if by == nil {
+		v.Reason = "It would be allowed now."
+		return
+	}
+	role := fmt.Sprintf("%s on %s", j.e.RoleName(by.Role), j.place(by.Scope))
+	since := by.CreatedOn.UTC()
 	switch last := f.LastSeen; {
 	case since.IsZero():
-		v.Reason = "It would be allowed now."
-		f.Remedy.Advice = "Wait for the next try. If it goes on, restart what fails, so that it gets a new token."
+		v.Reason = role + " allows it now."
+		return
 	case last != nil && last.Before(since):
-		v.GrantedOn = &since
-		v.Reason = fmt.Sprintf("It was granted on %s, after the failure was last seen.", since.UTC().Format(time.RFC3339))
+		v.Reason = fmt.Sprintf("%s allows it since %s, after the failure was last seen.", role, since.Format(time.RFC3339))
 		f.Remedy.Advice = "Wait for the next try."
 	default:
-		v.GrantedOn = &since
-		v.Reason = fmt.Sprintf("It is granted, since %s. Azure needs up to ten minutes until an assignment counts, for clusters' identities up to an hour.", since.UTC().Format(time.RFC3339))
-		f.Remedy.Advice = "Wait, then restart what fails, so that it gets a new token."
+		v.Reason = fmt.Sprintf("%s allows it since %s. Azure needs up to ten minutes until an assignment counts, for clusters' identities up to an hour.", role, since.Format(time.RFC3339))
 	}
+	v.GrantedOn = &since
+}
+
+// breaks is what does not work as long as a cluster's identity lacks what was refused, as the catalogue knows it.
+func (j *judge) breaks(requests []rbac.Request) string {
+	if j.cluster == nil {
+		return ""
+	}
+	for _, r := range catalogue.All() {
+		if r.Actor != j.f.Identity.Role || !strings.EqualFold(r.AddOn, j.f.Identity.AddOn) {
+			continue
+		}
+		for need := range r.Needs(j.e, j.cluster) {
+			if slices.ContainsFunc(requests, func(q rbac.Request) bool {
+				return need.Scope.Contains(q.Scope) && slices.ContainsFunc(slices.Concat(need.Actions, need.DataActions), q.Action.Is)
+			}) {
+				return r.Consequence(need)
+			}
+		}
+	}
+	return ""
 }
 
 // stillMissing says who lacks it.
@@ -240,6 +289,14 @@ func (j *judge) mend() {
 	f.Remedy.Az, f.Remedy.Changes = []string{}, changes
 }
 
+// place is how a person calls a scope, seen from the cluster.
+func (j *judge) place(id azure.ID) string {
+	if j.cluster == nil {
+		return j.e.Place(id, azure.ID{})
+	}
+	return j.e.Place(id, j.cluster.ID)
+}
+
 // maxMisses bounds the near misses of a failure.
 const maxMisses = 5
 
@@ -252,7 +309,7 @@ func (j *judge) nearMisses(misses []string, r rbac.Request) []string {
 		}
 	}
 	for _, c := range j.e.Policy.Explain(r).Grants {
-		role, scope := j.e.RoleName(c.By.Role), name(c.By.Scope.String())
+		role, scope := j.e.RoleName(c.By.Role), j.place(c.By.Scope)
 		switch {
 		case c.Reason == rbac.OtherScope && near(c.By.Scope, r.Scope) && j.wouldGrant(c.By, r):
 			add("%s is held on %s, which is another scope", role, scope)
@@ -271,7 +328,7 @@ func (j *judge) nearMisses(misses []string, r rbac.Request) []string {
 			continue
 		}
 		for _, g := range j.e.Held(id.Client) {
-			add("%s on %s is assigned to the identity's client id, which grants nothing", j.e.RoleName(g.Role), name(g.Scope.String()))
+			add("%s on %s is assigned to the identity's client id, which grants nothing", j.e.RoleName(g.Role), j.place(g.Scope))
 		}
 	}
 	return misses

@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 			if len(failures) != 1 {
 				t.Fatalf("%d failures", len(failures))
 			}
-			failures[0].Judge(e)
+			Judge(e, failures)
 			got := verdictLines(failures[0])
 			for line := range strings.Lines(want) {
 				if !slices.Contains(got, strings.TrimSpace(line)) {
@@ -75,7 +75,7 @@ func verdictLines(f Failure) []string {
 	if f.Verdict == nil {
 		return append(out, "state: none")
 	}
-	out = append(out, "state: "+string(f.Verdict.State), "reason: "+f.Verdict.Reason)
+	out = append(out, "state: "+string(f.Verdict.State), "reason: "+f.Verdict.Reason, "breaks: "+f.Breaks)
 	for _, m := range f.Verdict.NearMisses {
 		out = append(out, "miss: "+m)
 	}

@@ -217,7 +217,7 @@ func (s sample) gradeCut(f Failure, score score) {
 	score.add("actions", partOf(f.Actions, e.Actions))
 	score.add("scopes", partOf(f.Scopes, e.Scopes))
 	score.add("linkedScopes", partOf(f.LinkedScopes, e.LinkedScopes))
-	if !e.Kind.blamesIdentity() {
+	if !e.Kind.BlamesIdentity() {
 		score.add("not blamed", !f.IdentityRelated || f.Kind == Unknown)
 	}
 }

@@ -147,8 +147,12 @@ func (f *Failure) next() []string {
 		return nil
 	}
 	var out []string
-	if _, err := azure.ParseGUID(f.ObjectID); err == nil {
-		out = append(out, "az role assignment list --assignee "+f.ObjectID+" --all --include-inherited -o table")
+	principal, err := azure.ParseGUID(f.ObjectID)
+	if f.Identity != nil {
+		principal, err = f.Identity.PrincipalID, nil
+	}
+	if err == nil {
+		out = append(out, "az role assignment list --assignee "+principal.String()+" --all --include-inherited -o table")
 	} else if f.Actor == ControlPlane || f.Actor == Kubelet || f.Actor == AddOn {
 		out = append(out, `az aks show -g <resource group> -n <cluster> --query "{controlPlane:identity,kubelet:identityProfile,addons:addonProfiles}"`)
 	}

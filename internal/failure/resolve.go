@@ -62,7 +62,7 @@ func (r *reading) fromMatch(m azure.Match) (f found, ok bool) {
 }
 
 func newFailure(row *Code, code string) Failure {
-	return Failure{Kind: row.Kind, Code: code, IdentityRelated: row.Kind.blamesIdentity(), Source: row.Source, Count: 1, row: row}
+	return Failure{Kind: row.Kind, Code: code, IdentityRelated: row.Kind.BlamesIdentity(), Source: row.Source, Count: 1, row: row}
 }
 
 // codeOf is the row and the code of a sentence, as printed if it is. Sentences of one kind resemble each other when they
@@ -116,7 +116,7 @@ func (r *reading) use(name string) {
 // Beside a sentence only special ones count that are no matter of identity, as a quota in the same deployment.
 func (r *reading) fromCodes(beside bool) []found {
 	rest := slices.DeleteFunc(slices.Clone(r.seen), func(s sighting) bool {
-		return s.used || beside && (s.code.Rank != Specific || s.printed == "" || s.code.Kind.blamesIdentity())
+		return s.used || beside && (s.code.Rank != Specific || s.printed == "" || s.code.Kind.BlamesIdentity())
 	})
 	if len(rest) == 0 {
 		return nil

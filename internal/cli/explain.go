@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"aksid/internal/failure"
+	"aksid/internal/local"
+	"aksid/internal/report"
+)
+
+type explainOptions struct {
+	sourceOptions
+	Output string
+	Args   []string
+}
+
+func newExplain(a *App) *cobra.Command {
+	var o explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain [FILE|FOLDER|CODE|TEXT|-]...",
+		Short: "Say what a log, an event or an error means: which identity lacks which right, or that identity is not the cause",
+		Long: `Say what went wrong: who was refused what, on what, and what ends it; or that identity is not the cause, and what is.
+
+It reads files, folders of logs, a pasted text, standard input (-, or without arguments), and explains codes
+(AADSTS7000222, LinkedAuthorizationFailed) and the rules of check. Any wrapping will do: JSON, JSON in JSON, kubectl's
+tables, Terraform's boxes, a pipeline's log, a text that is cut off. What is the same is counted once.
+
+With --from it also says whose identity it is and how the same request would be decided now.
+
+Exit codes: 0 explained, 1 nothing was recognised, 2 wrong usage or input, 3 what --from names could not be read.`,
+		Example: `  kubectl describe svc web | aksid explain
+  aksid explain pipeline.log -o markdown
+  aksid explain /var/log/pods --from azure -n aks1
+  aksid explain AADSTS700213
+  aksid explain "The client '…' with object id '…' does not have authorization to perform action '…'"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Args = args
+			return runExplain(cmd.Context(), a, o)
+		},
+	}
+	sourceFlags(cmd, &o.sourceOptions)
+	cmd.Flags().Lookup("from").Usage = "judge with what is known: azure, local, or the `path` of JSON that az printed (default: " + local.FromVar + ", else the text alone)"
+	outputFlag(cmd, &o.Output, "table", "json", "markdown")
+	return cmd
+}
+
+func runExplain(ctx context.Context, a *App, o explainOptions) error {
+	if len(o.Args) == 1 {
+		if codes := report.NewCodes(o.Args[0]); len(codes.Codes) > 0 {
+			return printCodes(a, o.Output, codes)
+		}
+	}
+	var c failure.Collector
+	if err := a.collect(ctx, &c, o.Args); err != nil {
+		return err
+	}
+	failures := c.Failures()
+	from, judged := "", error(nil)
+	if o.From != "" || a.getenv(local.FromVar) != "" {
+		from, judged = a.judge(ctx, o.sourceOptions, failures)
+	}
+	r := report.NewFailures(failures, from, c.Dropped())
+	if err := printFailures(a, o.Output, r); err != nil {
+		return err
+	}
+	if judged != nil {
+		return judged
+	}
+	if len(failures) == 0 {
+		return errFindings
+	}
+	return nil
+}
+
+// judge decides the failures' requests with what an estate knows.
+func (a *App) judge(ctx context.Context, o sourceOptions, failures []failure.Failure) (from string, err error) {
+	e, err := a.load(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	failure.Judge(e, failures)
+	return e.From, nil
+}
+
+// collect reads what the arguments name: files, folders, standard input; what names nothing is a text.
+func (a *App) collect(ctx context.Context, c *failure.Collector, args []string) error {
+	if len(args) == 0 {
+		if isTerminal(a.In) {
+			return usagef("there is nothing to explain; name a file or a code, paste a text in quotes, or pipe something into aksid explain")
+		}
+		args = []string{"-"}
+	}
+	var words []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		switch {
+		case arg == "-":
+			err = c.Read(untilDone{ctx, a.In})
+		case err == nil && info.IsDir():
+			err = a.collectFolder(ctx, c, arg)
+		case err == nil:
+			err = collectFile(ctx, c, arg)
+		default:
+			words, err = append(words, arg), nil
+		}
+		if err != nil {
+			return readError(err)
+		}
+	}
+	if len(words) == 1 && !strings.ContainsAny(words[0], " \n\"'{") {
+		return usagef("%q is neither a file, a folder nor a code that is known; put a text in quotes", words[0])
+	}
+	return c.Read(strings.NewReader(strings.Join(words, " ")))
+}
+
+func (a *App) collectFolder(ctx context.Context, c *failure.Collector, dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			a.note("%v; left out", err)
+			return nil
+		case !d.Type().IsRegular():
+			return nil
+		}
+		if err := collectFile(ctx, c, path); err != nil && ctx.Err() == nil {
+			a.note("%v; left out", err)
+		}
+		return ctx.Err()
+	})
+}
+
+func collectFile(ctx context.Context, c *failure.Collector, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := c.Read(untilDone{ctx, f}); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// untilDone ends when the context does.
+type untilDone struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
+}
+
+// readError is what a file that cannot be read ends the command with.
+func readError(err error) error { return unreadError{err} }
+
+func printFailures(a *App, output string, r report.Failures) error {
+	switch output {
+	case "json":
+		return report.JSON(a.Out, r)
+	case "markdown":
+		return report.MarkdownFailures(a.Out, r)
+	}
+	return report.Table{Colour: a.colour()}.PrintFailures(a.Out, r)
+}
+
+func printCodes(a *App, output string, r report.Codes) error {
+	switch output {
+	case "json":
+		return report.JSON(a.Out, r)
+	case "markdown":
+		return report.MarkdownCodes(a.Out, r)
+	}
+	return report.Table{Colour: a.colour()}.PrintCodes(a.Out, r)
+}
