@@ -175,7 +175,8 @@ func (q *question) ticket(who holder, life time.Duration, kind string) ticket {
 		Content: q.registry.Own.Content.String(), NotBefore: now.Add(-15 * time.Minute).Unix(), IssuedAt: now.Unix(), Expiry: now.Add(life).Unix(), Kind: kind}
 }
 
-// token answers with an access token for the scopes that are asked for, or refuses all of them.
+// token answers with an access token for what may be done of the scopes that are asked for, or refuses if that is
+// nothing (distribution: token scope documentation).
 func (q *question) token(tx store.Tx) (any, error) {
 	scopes, err := q.scopes()
 	if err != nil {
@@ -188,13 +189,15 @@ func (q *question) token(tx store.Tx) (any, error) {
 	if !known {
 		return nil, q.unauthorized(scopes...)
 	}
+	t := q.ticket(who, accessLife, "access_token")
 	for _, s := range scopes {
-		if !q.allowed(who, s) {
-			return nil, q.unauthorized(scopes...)
+		if s = q.allowed(who, s); len(s.Actions) > 0 {
+			t.Access = append(t.Access, s)
 		}
 	}
-	t := q.ticket(who, accessLife, "access_token")
-	t.Access = scopes
+	if len(scopes) > 0 && len(t.Access) == 0 {
+		return nil, q.unauthorized(scopes...)
+	}
 	return map[string]any{"access_token": q.tickets.sign(t), "expires_in": int(accessLife.Seconds())}, nil
 }
 
@@ -265,15 +268,13 @@ func bearerToken(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// allowed decides every action of a scope; anybody may pull where anonymous pull is on.
-func (q *question) allowed(who holder, s scope) bool {
-	for _, action := range s.Actions {
-		open := q.registry.Properties.AnonymousPull && s.Type == "repository" && (action == "pull" || action == "metadata_read")
-		if !open && !who.may(s.Type, s.Name, action) {
-			return false
-		}
-	}
-	return true
+// allowed is what may be done of a scope; anybody may pull where anonymous pull is on.
+func (q *question) allowed(who holder, s scope) scope {
+	open := q.registry.Properties.AnonymousPull && s.Type == "repository"
+	s.Actions = slices.DeleteFunc(slices.Clone(s.Actions), func(action string) bool {
+		return !who.may(s.Type, s.Name, action) && !(open && (action == "pull" || action == "metadata_read"))
+	})
+	return s
 }
 
 // scopes are the scopes a token is asked for, as type:name:action,action; several may stand in one parameter.

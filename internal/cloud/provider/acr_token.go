@@ -100,7 +100,11 @@ func generateCredentials(c *arm.Call) (any, *azure.Error) {
 			return nil, azure.LinkedInvalidProperty.Format(azure.Fields{"value": s, "path": "expiry"})
 		}
 	}
-	hashes, shown, kept := passwordsOf(token), []any{}, []any{}
+	hashes, err := passwordsOf(token)
+	if err != nil {
+		return nil, arm.Fault(err)
+	}
+	shown, kept := []any{}, []any{}
 	for _, name := range []string{"password1", "password2"} {
 		if want := arm.Str(c.Body, "name"); want == "" || want == name {
 			value, hash := directory.NewSecret(name, c.Now, until)
@@ -121,12 +125,17 @@ func generateCredentials(c *arm.Call) (any, *azure.Error) {
 }
 
 // passwordsOf are a token's passwords, as hashes by name.
-func passwordsOf(token arm.Doc) map[string]directory.Secret {
+func passwordsOf(token arm.Doc) (map[string]directory.Secret, error) {
 	all := map[string]directory.Secret{}
-	if raw, err := json.Marshal(arm.Map(token, "_.passwords")); err == nil {
-		_ = json.Unmarshal(raw, &all) // written by generateCredentials
+	stored := arm.Map(token, "_.passwords")
+	if stored == nil {
+		return all, nil
 	}
-	return all
+	raw, err := json.Marshal(stored)
+	if err == nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	return all, err
 }
 
 func passwordView(s directory.Secret, value string) arm.Doc {
