@@ -164,3 +164,11 @@ var (
 // Azure Resource Graph.
 var InvalidQuery = message(400, "BadRequest",
 	"Please provide below info when asking for support: timestamp, correlationId.", "recorded; the details say what is wrong")
+
+// Azure Monitor.
+var (
+	MonitorInvalid = message(400, "BadRequest",
+		"The {what} is not valid: {reason}.", "local: what Azure says depends on the field")
+	WorkspaceKeysDisabled = message(403, "LocalAuthDisabled",
+		"Local authentication is disabled for this workspace: it takes nothing from agents.", "local: nothing can send here")
+)

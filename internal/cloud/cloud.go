@@ -67,6 +67,7 @@ type Cloud struct {
 	adminKey string
 	clock    *clock
 	faults   *arm.Faults
+	alerts   *alerter
 	entra    *entra.Service
 	arm      *arm.ARM
 	data     *dataplane.Service
@@ -85,10 +86,10 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	policy, removed := arm.NewPolicy(), make(chan struct{}, 1)
+	policy, told := arm.NewPolicy(), newTold()
 	s, err := store.OpenSQLite(ctx, filepath.Join(c.Dir, "aksid.db"), store.Options{Applied: func(docs []store.Doc) {
 		policy.Applied(docs)
-		tellRemoved(docs, removed)
+		told.applied(docs)
 	}})
 	if err != nil {
 		return nil, err
@@ -102,23 +103,36 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err := policy.Load(ctx, s); err != nil {
 		return nil, err
 	}
-	return cl, cl.open(ctx, c, policy, removed)
+	return cl, cl.open(ctx, c, policy, told)
 }
 
-// tellRemoved tells the data planes that resources were removed: their data goes with them.
-func tellRemoved(docs []store.Doc, removed chan<- struct{}) {
+// told is who is told of commits, without waiting for them: each channel holds one note.
+type told struct {
+	removed  chan struct{} // resources were removed: the data planes let their data go with them
+	activity chan struct{} // the activity log has new events: alerts may be for them
+}
+
+func newTold() told { return told{make(chan struct{}, 1), make(chan struct{}, 1)} }
+
+func (t told) applied(docs []store.Doc) {
 	for _, d := range docs {
-		if d.Deleted && d.Kind == directory.KindResource {
-			select {
-			case removed <- struct{}{}:
-			default: // it was told already
-			}
-			return
+		switch {
+		case d.Deleted && d.Kind == directory.KindResource:
+			note(t.removed)
+		case !d.Deleted && d.Kind == arm.KindActivity:
+			note(t.activity)
 		}
 	}
 }
 
-func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, removed <-chan struct{}) error {
+func note(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it was told already
+	}
+}
+
+func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told told) error {
 	if err := cl.openKeys(c); err != nil {
 		return err
 	}
@@ -153,7 +167,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, removed
 	}
 	cl.data, err = dataplane.Open(dataplane.Config{
 		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
-		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: removed, Log: c.Log,
+		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -163,7 +177,8 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, removed
 			return fmt.Errorf("first start in %s: %w", c.Dir, err)
 		}
 	}
-	cl.info = Info{seed.Tenant, seed.OperatorClientID, seed.OperatorObjectID, seed.Subscriptions}
+	cl.info = Info(seed)
+	cl.alerts = newAlerter(cl.store, cl.arm, c.Log, told.activity)
 	return nil
 }
 
@@ -205,6 +220,9 @@ func (cl *Cloud) TLS() *tls.Config { return cl.tls }
 
 // Close ends the work and closes the data folder; operations under way go on at the next start.
 func (cl *Cloud) Close() error {
+	if cl.alerts != nil {
+		cl.alerts.close()
+	}
 	if cl.arm != nil {
 		cl.arm.Close()
 	}

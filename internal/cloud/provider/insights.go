@@ -11,12 +11,12 @@ import (
 	"aksid/internal/cloud/arm"
 )
 
-// insights is the activity log (eventtypes/management/values, api-version 2015-04-01).
+// insights is Azure Monitor: the activity log (eventtypes/management/values, api-version 2015-04-01).
 func insights() arm.Provider {
-	return arm.Provider{Namespace: "Microsoft.Insights", Types: []arm.Type{{
+	return arm.Provider{Namespace: "Microsoft.Insights", Types: append(monitorTypes(), arm.Type{
 		Name: "Microsoft.Insights/eventtypes/values", Since: "2014-04-01", Versions: []string{"2015-04-01", "2014-04-01"},
 		Place: arm.InSubscription, List: listEvents,
-	}}}
+	})}
 }
 
 // listEvents yields the subscription's events that the filter takes, the newest first.

@@ -21,6 +21,7 @@ func All() []arm.Provider {
 		keyVault(),
 		storage(),
 		insights(),
+		operationalInsights(),
 		resourceGraph(),
 	}
 }

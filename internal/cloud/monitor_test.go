@@ -1,0 +1,96 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestActivityQueries routes the activity log to a workspace and asks it in KQL.
+func TestActivityQueries(t *testing.T) {
+	w := newWorld(t)
+	op, rg := w.operator, w.group(w.platform, "rg1")
+	ws := rg + "/providers/Microsoft.OperationalInsights/workspaces/ws1"
+	op.put(ws, obj{"location": "westeurope"}).ok(201)
+	before := rg + "/providers/Microsoft.Network/routeTables/before"
+	op.put(before, obj{"location": "westeurope"}).ok(201)
+	w.clock.Add(time.Minute)
+	setting := w.platform + "/providers/Microsoft.Insights/diagnosticSettings/d1"
+	op.put(setting, obj{"properties": obj{}}).refused(400, "BadRequest")
+	op.put(setting, obj{"properties": obj{"workspaceId": ws, "logs": []obj{{"category": "Administrative", "enabled": true}}}}).ok(201)
+	w.clock.Add(time.Minute)
+	nobody := w.application("nobody")
+	nobody.put(rg+"/providers/Microsoft.Network/routeTables/r1", obj{"location": "westeurope"}).ok(403)
+	op.put(rg+"/providers/Microsoft.Network/routeTables/r2", obj{"location": "westeurope"}).ok(201)
+	ask := func(u *user, query string) reply {
+		return u.do("POST", ws+"/query?api-version=2017-01-01-preview", obj{"query": query})
+	}
+	rows := func(query string) string {
+		b, _ := json.Marshal(ask(op, query).ok(200).at("tables.0.rows"))
+		return string(b)
+	}
+	if got := rows(`AzureActivity | where OperationNameValue == "MICROSOFT.NETWORK/ROUTETABLES/WRITE" | summarize n=count() by ActivityStatusValue | order by ActivityStatusValue asc`); got != `[["Failure",1],["Success",1]]` {
+		t.Errorf("the writes since the log is routed are %s", got)
+	}
+	if got := rows(`AzureActivity | where ActivityStatusValue == "Failure" and OperationNameValue has "ROUTETABLES" and TimeGenerated > ago(1h) | project Caller, a = tostring(Authorization_d.action)`); got != `[["`+nobody.id+`","Microsoft.Network/routeTables/write"]]` {
+		t.Errorf("who was refused: %s", got)
+	}
+	ask(op, "AzureActivity | fly").refused(400, "BadRequest")
+	ask(nobody, "AzureActivity").refused(403, "AuthorizationFailed", "'Microsoft.OperationalInsights/workspaces/query/read'")
+	if got := ask(op, "AzureActivity | count"); got.status != 200 {
+		t.Error(got.raw)
+	}
+	op.do("POST", ws+"/query?api-version=2017-01-01-preview", obj{"query": "AzureActivity", "timespan": "soon"}).refused(400, "BadRequest")
+}
+
+// TestAlerts tells a webhook when a high-scope role is given, at least once although the webhook is down at first.
+func TestAlerts(t *testing.T) {
+	w := newWorld(t)
+	op, rg := w.operator, w.group(w.platform, "rg1")
+	told := make(chan map[string]any, 10)
+	var down atomic.Bool
+	down.Store(true)
+	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if down.Swap(false) {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		var body map[string]any
+		b, _ := io.ReadAll(r.Body)
+		if json.Unmarshal(b, &body) == nil {
+			told <- body
+		}
+	}))
+	defer hook.Close()
+	group := rg + "/providers/Microsoft.Insights/actionGroups/ag"
+	op.put(group, obj{"location": "westeurope", "properties": obj{"webhookReceivers": []obj{{"name": "h", "serviceUri": "http://example.com/"}}}}).refused(400, "BadRequest")
+	op.put(group, obj{"location": "westeurope", "properties": obj{"groupShortName": "ag", "webhookReceivers": []obj{{"name": "h", "serviceUri": hook.URL}}}}).ok(201)
+	alert := rg + "/providers/Microsoft.Insights/activityLogAlerts/roles"
+	op.put(alert, obj{"location": "westeurope", "properties": obj{}}).refused(400, "BadRequest")
+	op.put(alert, obj{"location": "westeurope", "properties": obj{"scopes": []string{w.platform}, "actions": obj{"actionGroups": []obj{{"actionGroupId": group}}},
+		"condition": obj{"allOf": []obj{{"field": "category", "equals": "Administrative"}, {"field": "operationName", "equals": "Microsoft.Authorization/roleAssignments/write"},
+			{"field": "status", "containsAny": []string{"Succeeded"}}}}}}).ok(201)
+	_, principal, _ := w.identity(rg, "id1")
+	w.grant(principal, "Contributor", w.platform)
+	select {
+	case body := <-told:
+		r := reply{w: w, body: body}
+		if r.str("data.context.activityLog.operationName.value") != "Microsoft.Authorization/roleAssignments/write" || r.str("data.context.activityLog.caller") != op.id {
+			t.Errorf("told %v", body)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	w.grant(principal, "Reader", w.hub)
+	op.put(rg+"/providers/Microsoft.Network/routeTables/r", obj{"location": "westeurope"}).ok(201)
+	if err := w.cloud.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 0 {
+		t.Errorf("told of what no alert is for: %v", <-told)
+	}
+}
