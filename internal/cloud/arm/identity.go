@@ -9,10 +9,12 @@ import (
 	"aksid/internal/cloud/store"
 )
 
-// bindIdentity fills in a resource's identity block: it makes the system-assigned principal, looks up the
-// user-assigned ones, and drops the principal of a system-assigned identity that is no more.
+// bindIdentity fills in the identity block of a request: it makes the system-assigned principal, looks up the
+// user-assigned ones, and drops the principal of a system-assigned identity that is no more. A request without a block
+// leaves what is there, also where an identity was deleted meanwhile: only writing identities
+// fails then.
 func (c *Call) bindIdentity() *azure.Error {
-	if !c.Type.Identity {
+	if !c.Type.Identity || c.Old != nil && c.Body["identity"] == nil {
 		return nil
 	}
 	block := Map(c.Doc, "identity")

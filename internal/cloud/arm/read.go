@@ -300,6 +300,9 @@ func (c *Call) act() (answer, *azure.Error) {
 		return answer{}, err
 	}
 	c.Doc = doc
+	if a.Long {
+		return c.actLater(a)
+	}
 	body, err := a.Do(c)
 	if err != nil {
 		return answer{}, err
@@ -309,4 +312,26 @@ func (c *Call) act() (answer, *azure.Error) {
 		status = http.StatusOK
 	}
 	return answer{status: status, body: body}, Fault(c.log("Succeeded", status, nil))
+}
+
+// actLater runs an action that changes c.Doc, and begins the operation that does the rest.
+func (c *Call) actLater(a Action) (answer, *azure.Error) {
+	c.Old = Clone(c.Doc)
+	if err := c.idle(); err != nil {
+		return answer{}, err
+	}
+	body, err := a.Do(c)
+	if err == nil {
+		err = c.write()
+	}
+	owner := c
+	if err == nil && c.Type.inside != nil {
+		owner, err = c.openParent()
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	ans, err := c.later(owner, verbWrite)
+	ans.body = body
+	return ans, err
 }

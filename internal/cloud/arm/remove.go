@@ -31,7 +31,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 	}
 	switch {
 	case len(c.Type.Deleting) > 0:
-		return c.deleteLater(c, verbDelete)
+		return c.later(c, verbDelete)
 	case c.Type.inside != nil && len(c.Type.parent.Steps) > 0:
 		if err := c.Remove(); err != nil {
 			return answer{}, err
@@ -40,7 +40,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 		if err != nil {
 			return answer{}, err
 		}
-		return c.deleteLater(parent, verbWrite)
+		return c.later(parent, verbWrite)
 	}
 	if err := c.Remove(); err != nil {
 		return answer{}, err
@@ -49,8 +49,9 @@ func (c *Call) delete() (answer, *azure.Error) {
 	return answer{status: status}, Fault(c.log("Succeeded", status, nil))
 }
 
-// deleteLater begins the operation that finishes a delete: that of the resource, or of the parent that it was part of.
-func (c *Call) deleteLater(owner *Call, verb string) (answer, *azure.Error) {
+// later answers 202 and begins the operation that finishes a delete or an action: one of the resource,
+// or of the parent that it is a part of.
+func (c *Call) later(owner *Call, verb string) (answer, *azure.Error) {
 	op, err := owner.begin(verb, false)
 	if err != nil {
 		return answer{}, Fault(err)

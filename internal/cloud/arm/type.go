@@ -95,6 +95,7 @@ type Child struct {
 type Action struct {
 	Do     func(*Call) (any, *azure.Error)
 	Write  bool         // takes a writing transaction
+	Long   bool         // it changes c.Doc; the type's Steps go on with that, and the answer is 202
 	RBAC   azure.Action // where it is not {type}/{name}/action
 	Status int          // 200 where zero
 	Open   bool         // it decides by itself what the caller may see
