@@ -16,6 +16,9 @@ type App struct {
 	DisplayName string     `json:"displayName"`
 	Created     time.Time  `json:"created"`
 	Secrets     []Secret   `json:"secrets,omitempty"`
+
+	Certificates []Certificate `json:"certificates,omitempty"`
+	Federations  []Federation  `json:"federations,omitempty"`
 }
 
 // GetApp reads an application by its own object id; store.ErrNotFound where there is none.

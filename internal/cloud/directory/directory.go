@@ -49,6 +49,9 @@ type Principal struct {
 	Admin       bool              `json:"admin,omitempty"` // may write the directory
 	Created     time.Time         `json:"created"`
 	Secrets     []Secret          `json:"secrets,omitempty"`
+
+	Certificates []Certificate `json:"certificates,omitempty"`
+	Password     *Password     `json:"password,omitempty"` // of users
 }
 
 // Caller is an authenticated principal: the claims of a verified token.

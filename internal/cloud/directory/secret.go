@@ -62,21 +62,49 @@ func AddSecret(tx store.Tx, id azure.PrincipalID, name string, from, until time.
 
 // CheckSecret reports nil, ErrSecretExpired or ErrSecretWrong, which is also the answer before a secret's From.
 func (p Principal) CheckSecret(secret string, now time.Time) error {
-	return checkSecret(p.Secrets, secret, now)
+	_, err := findSecret(p.Secrets, secret, now)
+	return err
 }
 
-func checkSecret(all []Secret, secret string, now time.Time) error {
-	err := ErrSecretWrong
+// Secret is which secret a text is; errors as of CheckSecret.
+func (c Credentials) Secret(text string, now time.Time) (Secret, error) {
+	return findSecret(c.Secrets, text, now)
+}
+
+// Good reports whether a secret that was accepted once still is: ErrSecretWrong where it was removed.
+func (c Credentials) Good(id azure.GUID, now time.Time) error {
+	for _, s := range c.Secrets {
+		if s.ID == id {
+			return s.at(now)
+		}
+	}
+	return ErrSecretWrong
+}
+
+func findSecret(all []Secret, text string, now time.Time) (Secret, error) {
+	found, err := Secret{}, ErrSecretWrong
 	for _, s := range all {
-		if !hmac.Equal(s.Hash, hashSecret(s.Salt, secret)) || now.Before(s.From) {
+		if !hmac.Equal(s.Hash, hashSecret(s.Salt, text)) {
 			continue
 		}
-		if now.Before(s.Until) {
-			return nil
+		if e := s.at(now); e == nil {
+			return s, nil
+		} else if e == ErrSecretExpired {
+			found, err = s, e
 		}
-		err = ErrSecretExpired
 	}
-	return err
+	return found, err
+}
+
+// at judges a secret's times.
+func (s Secret) at(now time.Time) error {
+	switch {
+	case now.Before(s.From):
+		return ErrSecretWrong
+	case !now.Before(s.Until):
+		return ErrSecretExpired
+	}
+	return nil
 }
 
 // hashSecret is fast on purpose: slow hashes protect guessable passwords, and these secrets are 220 random bits.
