@@ -136,14 +136,20 @@ func (w *world) application(name string) *user {
 // machine is the managed identity of a resource, with a token from its metadata service.
 func (w *world) machine(id string) *user {
 	w.Helper()
+	return &user{w: w, token: w.askMachine(id, "").ok(200).str("access_token")}
+}
+
+// askMachine asks the metadata service of a machine for a token.
+func (w *world) askMachine(id, query string) reply {
+	w.Helper()
+	r := httptest.NewRequest("GET", "https://"+host+"/_aksid/v1/imds"+id+"/metadata/identity/oauth2/token?api-version=2018-02-01&resource="+url.QueryEscape("https://management.azure.com/")+query, nil)
+	r.Header.Set("Metadata", "true")
 	key, err := os.ReadFile(filepath.Join(w.dir, "admin.key"))
 	if err != nil {
 		w.Fatal(err)
 	}
-	r := httptest.NewRequest("GET", "https://"+host+"/_aksid/v1/imds"+id+"/metadata/identity/oauth2/token?api-version=2018-02-01&resource="+url.QueryEscape("https://management.azure.com/"), nil)
-	r.Header.Set("Metadata", "true")
 	r.Header.Set("Aksid-Key", strings.TrimSpace(string(key)))
-	return &user{w: w, token: w.serve(r).ok(200).str("access_token")}
+	return w.serve(r)
 }
 
 // do makes a call; a path without an api-version gets one.
@@ -170,6 +176,13 @@ func (u *user) do(method, path string, body any) reply {
 		r.Header.Set("Authorization", "Bearer "+u.token)
 	}
 	return u.w.serve(r)
+}
+
+// renew logs the operator in again: the clock was moved.
+func (u *user) renew() {
+	u.w.Helper()
+	secret, app := u.w.secret()
+	u.token = u.w.login(app, secret)
 }
 
 func (u *user) get(path string) reply           { u.w.Helper(); return u.do("GET", path, nil) }

@@ -318,8 +318,11 @@ func TestShapes(t *testing.T) {
 	w := newWorld(t)
 	op, rg := w.operator, w.group(w.platform, "rg1")
 	vnet := rg + "/providers/Microsoft.Network/virtualNetworks/v1"
+	rt := rg + "/providers/Microsoft.Network/routeTables/rt"
+	op.put(rt, obj{"location": "westeurope"}).ok(201)
 	op.put(vnet, obj{"location": "westeurope", "properties": obj{"addressSpace": obj{"addressPrefixes": []string{"10.0.0.0/16"}},
-		"subnets": []obj{{"name": "s1", "properties": obj{"addressPrefix": "10.0.0.0/24"}}, {"name": "s2", "properties": obj{"addressPrefix": "10.0.1.0/24"}}}}}).ok(201)
+		"subnets": []obj{{"name": "s1", "properties": obj{"addressPrefix": "10.0.0.0/24"}}, {"name": "s2", "properties": obj{"addressPrefix": "10.0.1.0/24"}},
+			{"name": "s3", "properties": obj{"addressPrefix": "10.0.2.0/24", "routeTable": obj{"id": rt}}}}}}).ok(201)
 	ip := rg + "/providers/Microsoft.Network/publicIPAddresses/out"
 	op.put(ip, obj{"location": "westeurope", "sku": obj{"name": "Standard"}}).ok(201)
 	shapes := map[string]struct {
@@ -332,7 +335,7 @@ func TestShapes(t *testing.T) {
 		"cni":      {obj{"networkPlugin": "azure"}, nil, []string{"loadBalancers", "virtualNetworks"}, []string{"routeTables"}},
 		"overlay":  {obj{"networkPlugin": "azure", "networkPluginMode": "overlay"}, obj{"vnetSubnetID": vnet + "/subnets/s1"}, []string{"loadBalancers"}, []string{"virtualNetworks", "routeTables"}},
 		"byo":      {obj{"networkPlugin": "kubenet"}, obj{"vnetSubnetID": vnet + "/subnets/s2"}, []string{"routeTables"}, []string{"virtualNetworks"}},
-		"udr":      {obj{"networkPlugin": "azure", "outboundType": "userDefinedRouting"}, obj{"vnetSubnetID": vnet + "/subnets/s1"}, nil, []string{"loadBalancers"}},
+		"udr":      {obj{"networkPlugin": "azure", "outboundType": "userDefinedRouting"}, obj{"vnetSubnetID": vnet + "/subnets/s3"}, nil, []string{"loadBalancers"}},
 		"outbound": {obj{"networkPlugin": "azure", "loadBalancerProfile": obj{"outboundIPs": obj{"publicIPs": []obj{{"id": ip}}}}}, nil, []string{"loadBalancers"}, []string{"publicIPAddresses"}},
 	}
 	for name, s := range shapes {
