@@ -138,7 +138,7 @@ var armCodes = []*Code{
 		Not: "Not a permission, although the code sounds like one.", Advice: "Read the message; often another operation is in progress.", Source: learnARM,
 		Also: []string{"AnotherOperationInProgress", "OperationPreempted", "CanceledAndSupersededDueToAnotherOperation", "OperationNotAllowedOnResource", "ReferencedResourceNotProvisioned"}, Texts: []*azure.Message{azure.OperationInProgress}},
 	{Name: "TooManyRequests", Kind: NotIdentity, Status: 429, Means: "Azure throttles the subscription or the client.", Not: "Not a permission.", Advice: "Wait, and call less often.", Source: "Microsoft Learn: Throttling of Azure Resource Manager requests",
-		Also: []string{"SubscriptionRequestsThrottled", "ResourceCollectionRequestsThrottled", "RetryableErrorDueToTooManyRequests"}, Says: []string{"too many requests have been received for this subscription"}},
+		Also: []string{"SubscriptionRequestsThrottled", "ResourceCollectionRequestsThrottled", "RetryableErrorDueToTooManyRequests"}, Says: []string{"too many requests have been received for this subscription", "azure cloud provider rate limited"}},
 	{Name: "SkuNotAvailable", Kind: NotIdentity, Means: "The size or SKU is not to be had there.", Not: "Not a permission.", Advice: "Another size, zone or region.", Source: learnARM,
 		Also: []string{"OverconstrainedZonalAllocationRequest", "OverconstrainedAllocationRequest", "AllocationFailed", "ZonalAllocationFailed", "SkuNotSupported", "VMSizeNotSupported", "NotAvailableForSubscription", "AvailabilityZoneNotSupported"}},
 	{Name: "SubnetIsFull", Kind: NotIdentity, Means: "The subnet has no addresses left.", Not: "Not a permission.", Advice: "A larger subnet, or fewer pods a node.", Source: "aka.ms/aks/insufficientsubnetsize"},

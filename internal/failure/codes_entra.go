@@ -118,6 +118,11 @@ var tokenCodes = []*Code{
 		Says: []string{"no token file specified"}},
 	{Name: "no tenant ID specified", Kind: Unknown, Rank: General, Actor: Workload, Means: "The pod got no tenant id: workload identity's webhook did not touch it.", Not: "Nothing was refused.", Source: "azure-workload-identity: troubleshooting", Advice: injectAdvice,
 		Says: []string{"no tenant ID specified. Check pod configuration", "AZURE_FEDERATED_TOKEN_FILE * not set", "AZURE_FEDERATED_TOKEN_FILE is unset"}},
+	{Name: "no credential", Kind: Unknown, Rank: Wrapper, NoCode: true, Means: "The SDK found no credential that is configured.", Not: "Nothing was refused.",
+		Advice: "Set AZURE_CLIENT_ID and the like, or give the pod workload identity.", Source: "aka.ms/azsdk/identity",
+		Says: []string{"missing environment variable AZURE_TENANT_ID", "Environment variables are not fully configured"}},
+	{Name: "not signed in", Kind: Unknown, Rank: General, Actor: Caller, NoCode: true, Means: "az is not signed in.", Not: "Nothing was refused.", Advice: "Sign in.", Az: []string{"az login"}, Source: "Microsoft Learn: Sign in with Azure CLI",
+		Says: []string{"Please run 'az login' to setup account", "az login to setup account", "No subscriptions found for"}},
 	{Name: "clientID cannot be empty", Kind: NotIdentity, Means: "kubelogin was given no client id.", Not: "Nothing was refused.", Advice: "Set AZURE_CLIENT_ID, or another login mode.", Az: []string{"kubelogin convert-kubeconfig -l azurecli"}, Source: "github.com/Azure/azure-cli/issues/28551",
 		Says: []string{"clientID cannot be empty"}},
 }
