@@ -32,6 +32,8 @@ var rules = map[string]rule{
 		why: "a client finds the local Azure without containing it"},
 	"internal/rbac": {packages: "internal/azure",
 		why: "the engine is a pure function: the local Azure decides with it and the analysis predicts with it, so it knows neither"},
+	"internal/template": {packages: "internal/azure",
+		why: "a template says what it would deploy before anything exists: the local Azure deploys with it and the analysis reads with it, so it knows neither"},
 	"internal/rbac/internal/genroles": {packages: "internal/azure internal/rbac",
 		why: "the generator of the built-in roles writes what the engine reads"},
 
