@@ -45,7 +45,7 @@ func identity(id azure.ID) uint64 {
 // AddGrant adds a role assignment; it takes the place of one with the same id. Without an id, as one that is only
 // planned, it is always another.
 func AddGrant(g Grant) Change {
-	v := &grant{g, parseCondition(g.Condition)}
+	v := &grant{g, conditionOf(g.Condition)}
 	hash := identity(g.ID)
 	return func(b *batch) { put(&b.grants, hash, v) }
 }
@@ -70,7 +70,7 @@ func RemoveRole(id azure.GUID) Change {
 func PutDeny(d Deny) Change {
 	v := &deny{Deny: d}
 	for _, e := range d.Permissions {
-		v.conditions = append(v.conditions, parseCondition(e.Condition))
+		v.conditions = append(v.conditions, conditionOf(e.Condition))
 	}
 	hash := identity(d.ID)
 	return func(b *batch) { put(&b.denies, hash, v) }

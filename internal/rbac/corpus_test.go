@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +156,7 @@ func (c *corpus) permissions(words []string) []Permission {
 		}
 		o := optionsOf(words[:n])
 		all = append(all, Permission{Actions: list(o["actions"]), NotActions: list(o["notActions"]), DataActions: list(o["dataActions"]),
-			NotDataActions: list(o["notDataActions"]), Condition: c.conditions[o["if"]]})
+			NotDataActions: list(o["notDataActions"]), Condition: c.named(o)})
 		words = words[min(n+1, len(words)):]
 	}
 	return all
@@ -240,9 +241,7 @@ func (c *corpus) grant(f []string) Grant {
 	if o.has("until") {
 		g.Until = c.time(o["until"])
 	}
-	if o.has("if") {
-		g.Condition = c.conditions[o["if"]]
-	}
+	g.Condition = c.named(o)
 	return g
 }
 
@@ -257,7 +256,7 @@ func (c *corpus) deny(f []string) Deny {
 	return d
 }
 
-// condition names a text, or with of=ROLE the built-in role's, and says for which actions it is open or not met.
+// condition names a text, or with of=ROLE the built-in role's.
 func (c *corpus) condition(f []string, line string) {
 	head, text, _ := strings.Cut(line, ": ")
 	o := optionsOf(strings.Fields(head))
@@ -266,9 +265,16 @@ func (c *corpus) condition(f []string, line string) {
 			text = max(text, p.Condition)
 		}
 	}
-	text = strings.TrimSpace(text)
-	c.conditions[f[0]] = text
-	naiveConditions[text] = naiveCondition{open: list(strings.ToLower(o["open"])), failed: list(strings.ToLower(o["failed"]))}
+	c.conditions[strings.TrimSuffix(f[0], ":")] = strings.TrimSpace(text)
+}
+
+// named is the condition that if=NAME refers to.
+func (c *corpus) named(o options) string {
+	text, ok := c.conditions[o["if"]]
+	if o.has("if") && !ok {
+		c.Fatalf("unknown condition %q", o["if"])
+	}
+	return text
 }
 
 // answers puts the questions of a section and prints them with the answers.
@@ -298,6 +304,7 @@ func (c *corpus) answer(b *strings.Builder, p *Policy, question string) {
 	if o.has("groups") {
 		r.Groups = c.ids(o["groups"])
 	}
+	r.Attributes = attributes(o)
 	w := &world{naive: c.naive}
 	w.ask(c.T, p, r)
 	w.askWho(c.T, p, r)
@@ -320,6 +327,40 @@ func (c *corpus) answer(b *strings.Builder, p *Policy, question string) {
 	if x.UnknownGroups {
 		fmt.Fprintf(b, "  groups could not be read\n")
 	}
+}
+
+// attributes are those of a question: @Source[name]=value. The other attributes of such a source are missing; of the
+// other sources they are not known, except with the word known.
+func attributes(o options) Attributes {
+	var a Attributes
+	for i, m := range []*map[string]any{&a.Request, &a.Resource, &a.Principal, &a.Environment} {
+		prefix := "@" + sourceNames[i] + "["
+		for name, v := range o {
+			if name, ok := strings.CutPrefix(name, prefix); ok || o.has("known") && *m == nil {
+				if *m == nil {
+					*m = map[string]any{}
+				}
+				if ok {
+					(*m)[strings.TrimSuffix(name, "]")] = attributeValue(v)
+				}
+			}
+		}
+	}
+	return a
+}
+
+// attributeValue is a text, a number, true or false, or with commas a list of texts; a comma alone is an empty list.
+func attributeValue(s string) any {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
+	if strings.Contains(s, ",") {
+		return list(s)
+	}
+	if s == "true" || s == "false" {
+		return s == "true"
+	}
+	return s
 }
 
 // names are the assignments' own, in the order in which they come.

@@ -138,12 +138,12 @@ func (s *search) counts(h *held, by azure.PrincipalID, scope string) bool {
 
 // weighs is counts where something is not plain.
 func (s *search) weighs(h *held) bool {
-	t := s.row.says(h.role)
+	t := s.row.says(h.role, s.r)
 	if t == unknownRole {
 		s.open = true
 		return false
 	}
-	switch min(t, h.grant.condition.eval(s.r.Action)) {
+	switch min(t, h.grant.condition.eval(s.r)) {
 	case yes:
 		return true
 	case maybe:

@@ -37,7 +37,7 @@ func (p *Policy) denials(r *Request, path []step, f func(*deny, truth) bool) {
 			if d.Scope.Key() != step.key || d.NotChildren && k > 0 || !inForce(d.From, d.Until, r.At) {
 				continue
 			}
-			if names := d.names(r.Action, r.Data); names != no && !f(d, names) {
+			if names := d.names(r); names != no && !f(d, names) {
 				return
 			}
 		}
@@ -45,11 +45,11 @@ func (p *Policy) denials(r *Request, path []step, f func(*deny, truth) bool) {
 }
 
 // names reports whether the deny assignment is about the action.
-func (d *deny) names(action azure.Action, data bool) truth {
+func (d *deny) names(r *Request) truth {
 	t := no
 	for i := range d.Permissions {
-		if d.Permissions[i].grants(action, data) {
-			t = max(t, d.conditions[i].eval(action))
+		if d.Permissions[i].grants(r.Action, r.Data) {
+			t = max(t, d.conditions[i].eval(r))
 		}
 	}
 	return t

@@ -112,14 +112,7 @@ func (e *explainer) grants(list []Candidate[*Grant], subject int) []Candidate[*G
 }
 
 func (e *explainer) held(by azure.PrincipalID) []*grant {
-	var list []*grant
-	from := holder(by)
-	page := e.p.byPrincipal.page(from)
-	for i := e.p.byPrincipal.seek(page, from); i < len(page) && page[i].hash>>32 == from>>32; i++ {
-		if g := page[i].val.grant; g.Principal == by && !by.IsZero() {
-			list = append(list, g)
-		}
-	}
+	list := slices.Collect(e.p.heldBy(by))
 	slices.SortStableFunc(list, func(a, b *grant) int {
 		x, y := uint(e.step(a.Scope)), uint(e.step(b.Scope)) // not on the path is far away
 		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.Scope.Key(), b.Scope.Key()))
@@ -183,7 +176,7 @@ func (e *explainer) actionReason(elements []Permission, all *condition) (reason 
 		case ok && not:
 			say(Excluded, excluded)
 		case ok:
-			say(Counts+Reason(yes-min(all.eval(e.r.Action), parseCondition(el.Condition).eval(e.r.Action))), named)
+			say(Counts+Reason(yes-min(all.eval(e.r), conditionOf(el.Condition).eval(e.r))), named)
 		default:
 			in, _ = el.patterns(!e.r.Data)
 			if named, ok = findPattern(in, e.r.Action); ok {

@@ -59,7 +59,7 @@ func (m *matcher) compile() {
 					u.out = append(u.out, int32(len(m.elements)))
 				}
 			}
-			m.elements = append(m.elements, element{int32(n), parseCondition(e.Condition)})
+			m.elements = append(m.elements, element{int32(n), conditionOf(e.Condition)})
 		}
 	}
 }

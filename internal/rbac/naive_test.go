@@ -20,35 +20,8 @@ type naive struct {
 	unknownGroups []azure.GUID
 }
 
-// Conditions of the naive implementation are looked up, not read: the test says for each, as lower-case patterns, for
-// which actions it is open, and for which it is not met.
-type naiveCondition struct{ open, failed []string }
-
-var naiveConditions = map[string]naiveCondition{
-	"": {},
-	"((!(ActionMatches{'Microsoft.A/x/write'})) OR (@Request[a:b] StringEquals 'c'))":                      {open: []string{"microsoft.a/x/write"}},
-	"( !( actionmatches { 'microsoft.a/*' } ) or @Resource[a:b] BoolEquals true )":                         {open: []string{"microsoft.a/*"}},
-	"@Resource[HasObotoken] boolequals true":                                                               {open: []string{"*"}},
-	"ActionMatches{'*/read'}":                                                                              {failed: []string{"*/write", "*/action"}},
-	"NOT ActionMatches{'Microsoft.B/x/z/action'} AND (@Principal[x] GuidEquals {1} OR ActionMatches{'*'})": {failed: []string{"microsoft.b/x/z/action"}},
-}
-
 var everyAction = []string{"microsoft.a/x/read", "microsoft.a/x/write", "microsoft.a/x/y/read", "microsoft.a/y/z/action",
 	"microsoft.b/x/read", "microsoft.b/x/write", "microsoft.b/x/z/action"}
-
-func naiveHolds(condition string, action azure.Action) truth {
-	c, ok := naiveConditions[condition]
-	is := func(pattern string) bool { return naiveMatch(pattern, strings.ToLower(string(action))) }
-	switch {
-	case !ok:
-		panic("no answer for condition " + condition)
-	case slices.ContainsFunc(c.failed, is):
-		return no
-	case slices.ContainsFunc(c.open, is):
-		return maybe
-	}
-	return yes
-}
 
 func naiveMatch(pattern, action string) bool {
 	switch {
@@ -146,7 +119,7 @@ func (n *naive) grant1(g Grant, r Request) (granted, open, condition bool) {
 	for _, e := range n.roles[i].Permissions {
 		if naiveNames(e, r.Action, r.Data) {
 			named = true
-			best = max(best, min(naiveHolds(e.Condition, r.Action), naiveHolds(g.Condition, r.Action)))
+			best = max(best, min(naiveHolds(e.Condition, r), naiveHolds(g.Condition, r)))
 		}
 	}
 	return best == yes, best == maybe, named && best != yes
@@ -162,7 +135,7 @@ func (n *naive) deny1(d Deny, r Request) truth {
 	t := no
 	for _, e := range d.Permissions {
 		if naiveNames(e, r.Action, r.Data) {
-			t = max(t, naiveHolds(e.Condition, r.Action))
+			t = max(t, naiveHolds(e.Condition, r))
 		}
 	}
 	return t

@@ -229,6 +229,24 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestConditionsDoNotAllocate decides under conditions of an assignment and of a role.
+func TestConditionsDoNotAllocate(t *testing.T) {
+	const pull = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+	owner, delegate := builtIn(t, "Owner"), builtIn(t, "Key Vault Data Access Administrator")
+	who, sub := azure.GUID{1}, azure.SubscriptionID("11111111-1111-1111-1111-111111111111")
+	p := New(PutRole(*owner), PutRole(*delegate), AddGrant(Grant{ID: azure.MustID("/a"), Role: owner.ID, Principal: who, Scope: sub, Condition: delegation}),
+		AddGrant(Grant{ID: azure.MustID("/b"), Role: delegate.ID, Principal: who, Scope: sub}))
+	r := Request{Principal: who, Action: assignWrite, Scope: sub.Join("resourceGroups", "rg1"), Attributes: Attributes{
+		Request: map[string]any{AttributeRoleDefinition: pull, "microsoft.authorization/ROLEASSIGNMENTS:principaltype": "ServicePrincipal"}, Resource: map[string]any{}}}
+	if n := testing.AllocsPerRun(100, func() {
+		if d := p.Decide(r); d.Outcome != Granted {
+			t.Fatalf("%+v", d)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // TestRolesChangeOneByOne compares with a policy that has the same roles from the start.
 func TestRolesChangeOneByOne(t *testing.T) {
 	w := newWorld(11)

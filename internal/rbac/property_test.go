@@ -101,12 +101,7 @@ func (w *world) condition(percent int) string {
 	if !w.chance(percent) {
 		return ""
 	}
-	var all []string
-	for c := range naiveConditions {
-		all = append(all, c)
-	}
-	slices.Sort(all)
-	return pick(w, all...)
+	return conditionMaker{w.Rand}.condition(w.IntN(3))
 }
 
 func (w *world) permissions(actions int) []Permission {
@@ -212,6 +207,9 @@ func (w *world) request() Request {
 	r := Request{Principal: w.principal(), Action: w.action(), Data: w.chance(30), Scope: w.scope()}
 	if w.chance(70) {
 		r.At = w.now
+	}
+	if w.chance(50) {
+		r.Attributes = conditionMaker{w.Rand}.attributes()
 	}
 	if w.chance(15) {
 		r.Groups = []azure.GUID{}
@@ -321,8 +319,11 @@ func (w *world) describe(r Request) string {
 // askWho puts the two questions that list assignments.
 func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 	t.Helper()
-	var who, reach []string
+	var who, reach, own []string
 	for _, g := range w.grants {
+		if !g.Principal.IsZero() && slices.Contains(w.subjects(Request{Principal: r.Principal}), g.Principal) {
+			own = append(own, g.ID.Key())
+		}
 		q := Request{Principal: g.Principal, Action: r.Action, Data: r.Data, Scope: r.Scope}
 		granted, _, _ := w.grant1(g, q)
 		if granted && !slices.ContainsFunc(w.denies, func(d Deny) bool { return w.deny1(d, q) != no }) {
@@ -336,7 +337,13 @@ func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 	if r.Data {
 		ask = p.WhoCanData
 	}
-	var gotWho, gotReach []string
+	var gotWho, gotReach, gotOwn []string
+	for g := range p.GrantsOf(r.Principal) {
+		gotOwn = append(gotOwn, g.ID.Key())
+	}
+	if !sameSet(gotOwn, own) {
+		t.Errorf("GrantsOf(%v) = %v, want %v", r.Principal, gotOwn, own)
+	}
 	for g := range ask(r.Action, r.Scope) {
 		gotWho = append(gotWho, g.ID.Key())
 	}

@@ -76,3 +76,38 @@ func (p *Policy) reaching(path []step, by azure.PrincipalID, yield func(Grant) b
 	}
 	return true
 }
+
+// GrantsOf are the assignments of a principal, then those of its groups, wherever they are and at any time.
+func (p *Policy) GrantsOf(principal azure.PrincipalID) iter.Seq[*Grant] {
+	return func(yield func(*Grant) bool) {
+		each := func(by azure.PrincipalID) bool {
+			for g := range p.heldBy(by) {
+				if !yield(&g.Grant) {
+					return false
+				}
+			}
+			return true
+		}
+		var list subjects
+		list.add(principal)
+		if each(principal) {
+			p.walk(&list, nil, func(group azure.PrincipalID, _ int) bool { return each(group) })
+		}
+	}
+}
+
+// heldBy are the assignments of one holder; nobody has the nil GUID.
+func (p *Policy) heldBy(by azure.PrincipalID) iter.Seq[*grant] {
+	return func(yield func(*grant) bool) {
+		from := holder(by)
+		page := p.byPrincipal.page(from)
+		if len(page) == 0 || by.IsZero() {
+			return
+		}
+		for i := p.byPrincipal.seek(page, from); i < len(page) && page[i].hash>>32 == from>>32; i++ {
+			if g := page[i].val.grant; g.Principal == by && !yield(g) {
+				return
+			}
+		}
+	}
+}

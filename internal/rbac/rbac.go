@@ -65,11 +65,6 @@ type Request struct {
 	Attributes Attributes
 }
 
-// Attributes are what conditions read.
-type Attributes struct {
-	Request, Resource, Principal, Environment map[string]any
-}
-
 // Outcome of a decision.
 type Outcome uint8
 
@@ -89,5 +84,5 @@ type Decision struct {
 	Outcome   Outcome
 	By        *Grant // what grants; nil otherwise
 	Deny      *Deny  // what denies; nil otherwise
-	Condition bool   // the outcome hangs on a condition that was not evaluated, or failed
+	Condition bool   // the outcome hangs on a condition whose attributes are not known, or that is not met
 }

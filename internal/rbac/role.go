@@ -7,7 +7,7 @@ import "aksid/internal/azure"
 func (r *Role) Grants(action azure.Action, data bool) bool {
 	for i := range r.Permissions {
 		e := &r.Permissions[i]
-		if e.grants(action, data) && parseCondition(e.Condition).eval(action) == yes {
+		if e.grants(action, data) && conditionOf(e.Condition).eval(&Request{Action: action}) == yes {
 			return true
 		}
 	}

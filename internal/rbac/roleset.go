@@ -77,7 +77,7 @@ func (s *roleSet) granting(action azure.Action, data bool, f func(element)) {
 		}
 		for i := range s.roles[n].Permissions {
 			if e := &s.roles[n].Permissions[i]; e.grants(action, data) {
-				f(element{n, parseCondition(e.Condition)})
+				f(element{n, conditionOf(e.Condition)})
 			}
 		}
 	}
@@ -87,10 +87,10 @@ func (s *roleSet) granting(action azure.Action, data bool, f func(element)) {
 type row struct {
 	action azure.Action // as it was spelled
 	data   bool
-	yes    []uint64 // the role grants it
-	open   []uint64 // it would, but a condition is open
-	failed []uint64 // it would, but a condition is not met
-	other  []uint64 // open, failed, or no definition: to be looked at where yes is not set
+	yes    []uint64  // the role grants it
+	failed []uint64  // it would, but a condition is not met, whatever the attributes
+	other  []uint64  // failed, hanging on attributes, or no definition: to be looked at where yes is not set
+	open   []element // those whose conditions hang on attributes
 }
 
 func bit(set []uint64, n int32) bool { return set[n>>6]>>(n&63)&1 != 0 }
@@ -99,23 +99,27 @@ func setBit(set []uint64, n int32)   { set[n>>6] |= 1 << (n & 63) }
 // unknownRole is what a row says of a role without definition.
 const unknownRole = yes + 1
 
-// says is whether a role of which a bit is set grants the action.
-func (r *row) says(role int32) truth {
-	switch {
-	case bit(r.yes, role):
+// says is whether a role of which a bit is set grants the action of a request.
+func (r *row) says(role int32, q *Request) truth {
+	if bit(r.yes, role) {
 		return yes
-	case bit(r.open, role):
-		return maybe
-	case bit(r.failed, role):
-		return no
 	}
-	return unknownRole
+	t, known := no, bit(r.failed, role)
+	for _, e := range r.open {
+		if e.role == role {
+			t, known = max(t, e.condition.eval(q)), true
+		}
+	}
+	if !known {
+		return unknownRole
+	}
+	return t
 }
 
 // row finds or makes the row of an action.
 func (s *roleSet) row(action azure.Action, data bool) *row {
 	hash := maphash.String(seed, string(action))
-	s.rows.init(4 * 8 * s.words())
+	s.rows.init(3 * 8 * s.words())
 	if r := s.rows.get(hash, action, data); r != nil {
 		return r
 	}
@@ -126,20 +130,20 @@ func (s *roleSet) row(action azure.Action, data bool) *row {
 
 func (s *roleSet) makeRow(action azure.Action, data bool) *row {
 	words := s.words()
-	sets := make([]uint64, 4*words)
-	r := &row{action, data, sets[:words], sets[words : 2*words], sets[2*words : 3*words], sets[3*words:]}
+	sets := make([]uint64, 3*words)
+	r := &row{action: action, data: data, yes: sets[:words], failed: sets[words : 2*words], other: sets[2*words:]}
 	for n, role := range s.roles {
 		if role == nil {
 			setBit(r.other, int32(n))
 		}
 	}
 	s.granting(action, data, func(e element) {
-		switch e.condition.eval(action) {
+		switch e.condition.eval(&Request{Action: action}) {
 		case yes:
 			setBit(r.yes, e.role)
 			return
 		case maybe:
-			setBit(r.open, e.role)
+			r.open = append(r.open, e)
 		case no:
 			setBit(r.failed, e.role)
 		}
