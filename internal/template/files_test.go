@@ -1,7 +1,9 @@
 package template
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -13,3 +15,5 @@ func read(t *testing.T, path string) string {
 	}
 	return string(b)
 }
+
+func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
