@@ -11,11 +11,11 @@ import (
 
 // Types of agent pools.
 const (
-	scaleSets = "VirtualMachineScaleSets"
-	machines  = "VirtualMachines"
+	poolScaleSets = "VirtualMachineScaleSets"
+	poolMachines  = "VirtualMachines"
 )
 
-func isMachines(pool arm.Doc) bool { return strings.EqualFold(arm.Str(pool, "type"), machines) }
+func isMachines(pool arm.Doc) bool { return strings.EqualFold(arm.Str(pool, "type"), poolMachines) }
 
 func scaleSetID(c *arm.Call, pool string) azure.ID {
 	return nodeGroup(c.ID, c.Doc).Resource(typeScaleSet, "aks-"+pool+"-"+suffix(c.ID)+"-vmss")

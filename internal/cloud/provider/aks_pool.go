@@ -23,8 +23,8 @@ const (
 	upgrading      = "Upgrading"
 	upgradingImage = "UpgradingNodeImageVersion"
 
-	running = "Running"
-	stopped = "Stopped"
+	poolRunning = "Running"
+	poolStopped = "Stopped"
 )
 
 // nodeImages are the newest node images, by osSKU.
@@ -96,7 +96,7 @@ func keepPool(c *arm.Call, p, old arm.Doc) *azure.Error {
 }
 
 func fillPool(c *arm.Call, p, old arm.Doc) {
-	for k, v := range map[string]any{"count": json.Number("1"), "vmSize": "Standard_DS2_v2", "osType": "Linux", "osSKU": "Ubuntu", "type": scaleSets,
+	for k, v := range map[string]any{"count": json.Number("1"), "vmSize": "Standard_DS2_v2", "osType": "Linux", "osSKU": "Ubuntu", "type": poolScaleSets,
 		"maxPods": json.Number("110"), "osDiskType": "Managed", "mode": "User", "enableAutoScaling": false} {
 		arm.Default(p, k, v)
 	}
@@ -111,8 +111,8 @@ func fillPool(c *arm.Call, p, old arm.Doc) {
 	}
 	p["currentOrchestratorVersion"] = fullVersion(arm.Str(p, "orchestratorVersion"))
 	power := arm.Str(p, "powerState.code")
-	if power != stopped {
-		power = running
+	if power != poolStopped {
+		power = poolRunning
 	}
 	p["powerState"] = arm.Doc{"code": power}
 	p["nodeImageVersion"] = nodeImages[arm.Str(p, "osSKU")]
@@ -129,7 +129,7 @@ func change(p, old arm.Doc) string {
 		return creating
 	case differ("orchestratorVersion"):
 		return upgrading
-	case differ("powerState.code") && arm.Str(p, "powerState.code") == stopped:
+	case differ("powerState.code") && arm.Str(p, "powerState.code") == poolStopped:
 		return stopping
 	case differ("powerState.code"):
 		return starting
@@ -186,12 +186,12 @@ func upgradeNodeImage(c *arm.Call) (any, *azure.Error) {
 	return arm.Clone(c.Doc), nil
 }
 
-func startCluster(c *arm.Call) (any, *azure.Error) { return nil, power(c, running, starting) }
+func startCluster(c *arm.Call) (any, *azure.Error) { return nil, turn(c, poolRunning, starting) }
 
-func stopCluster(c *arm.Call) (any, *azure.Error) { return nil, power(c, stopped, stopping) }
+func stopCluster(c *arm.Call) (any, *azure.Error) { return nil, turn(c, poolStopped, stopping) }
 
-// power turns a cluster on or off. Pools keep their own power state, and their size.
-func power(c *arm.Call, code, state string) *azure.Error {
+// turn turns a cluster on or off. Pools keep their own power state, and their size.
+func turn(c *arm.Call, code, state string) *azure.Error {
 	arm.Set(c.Doc, "properties.powerState", arm.Doc{"code": code})
 	for _, p := range pools(c.Doc) {
 		p["provisioningState"] = state
@@ -201,7 +201,7 @@ func power(c *arm.Call, code, state string) *azure.Error {
 
 // capacity is how many machines a pool has now.
 func capacity(c *arm.Call, pool arm.Doc) any {
-	if arm.Str(pool, "powerState.code") == stopped || arm.Str(c.Doc, "properties.powerState.code") == stopped {
+	if arm.Str(pool, "powerState.code") == poolStopped || arm.Str(c.Doc, "properties.powerState.code") == poolStopped {
 		return json.Number("0")
 	}
 	return pool["count"]

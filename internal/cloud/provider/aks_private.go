@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	typePrivateZone = "Microsoft.Network/privateDnsZones"
-	typeZoneLink    = typePrivateZone + "/virtualNetworkLinks"
-	typeVault       = "Microsoft.KeyVault/vaults"
-
 	zoneProfile = "properties.apiServerAccessProfile.privateDNSZone"
 )
 
