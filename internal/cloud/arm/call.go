@@ -142,7 +142,7 @@ func (c *Call) sub(method string, id azure.ID, body Doc) (*Call, *azure.Error) {
 
 // Decide asks the engine for any principal, now.
 func (c *Call) Decide(p azure.PrincipalID, action azure.Action, scope azure.ID) rbac.Decision {
-	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now})
+	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now, Attributes: nothingUnknown(rbac.Attributes{})})
 }
 
 // May asks the engine for the caller.
@@ -152,8 +152,29 @@ func (c *Call) May(action azure.Action, scope azure.ID) bool {
 
 func (c *Call) decide(action azure.Action, scope azure.ID) rbac.Decision {
 	return c.arm.cfg.Policy.Current().Decide(rbac.Request{
-		Principal: c.Caller.ID, Groups: c.Caller.Groups, Action: action, Scope: scope, At: c.Now,
+		Principal: c.Caller.ID, Groups: c.Caller.Groups, Action: action, Scope: scope, At: c.Now, Attributes: c.attributes(action),
 	})
+}
+
+// attributes are what conditions read of the call, if the action is what it is about.
+func (c *Call) attributes(action azure.Action) rbac.Attributes {
+	var a rbac.Attributes
+	if t := c.Type; t != nil && t.Attributes != nil && (action == t.write() || action == t.delete()) {
+		a = t.Attributes(c)
+	}
+	return nothingUnknown(a)
+}
+
+var noAttributes = map[string]any{}
+
+// nothingUnknown says that an attribute which is not given is missing: at the door everything about a call is known.
+func nothingUnknown(a rbac.Attributes) rbac.Attributes {
+	for _, source := range []*map[string]any{&a.Request, &a.Resource, &a.Principal, &a.Environment} {
+		if *source == nil {
+			*source = noAttributes
+		}
+	}
+	return a
 }
 
 // Decided is a question that a call put to the engine, and the answer.

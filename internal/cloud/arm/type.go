@@ -10,6 +10,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
+	"aksid/internal/rbac"
 )
 
 // Type is a resource type: what the front door needs to know to serve it.
@@ -36,22 +37,23 @@ type Type struct {
 	PutMerges  bool           // a PUT leaves out what it does not change
 	Codes      Codes          // status codes that clients accept
 
-	Links    []Link
-	Back     []Back
-	Children []Child
-	Keep     []string                  // members a PUT cannot remove: carried over where the request leaves them out
-	InUse    *azure.Message            // refuses a delete while another resource points here; fields: id, name, parent, user
-	InUseBy  map[string]*azure.Message // the same, for users whose type ends in the key
-	Check    func(*Call) *azure.Error  // validates c.Doc and fills in what the provider computes
-	Written  func(*Call) *azure.Error  // after the resource was stored
-	Guard    func(*Call) *azure.Error  // may refuse a delete
-	Steps    []Step                    // work that goes on after a PUT was accepted
-	Deleting []Step                    // work that goes on after a DELETE was accepted; the last one removes the resource
-	Deleted  func(*Call) *azure.Error  // after the resource was removed
-	Actions  map[string]Action         // POST, by lower-cased name
-	View     func(*Call, Doc)          // what a reader sees beyond what is stored
-	Refs     func(Doc) []string        // further index entries, beside those of Links
-	Key      func(azure.ID) azure.ID   // where a document is stored that has several ids
+	Links      []Link
+	Back       []Back
+	Children   []Child
+	Keep       []string                    // members a PUT cannot remove: carried over where the request leaves them out
+	InUse      *azure.Message              // refuses a delete while another resource points here; fields: id, name, parent, user
+	InUseBy    map[string]*azure.Message   // the same, for users whose type ends in the key
+	Check      func(*Call) *azure.Error    // validates c.Doc and fills in what the provider computes
+	Written    func(*Call) *azure.Error    // after the resource was stored
+	Guard      func(*Call) *azure.Error    // may refuse a delete
+	Steps      []Step                      // work that goes on after a PUT was accepted
+	Deleting   []Step                      // work that goes on after a DELETE was accepted; the last one removes the resource
+	Deleted    func(*Call) *azure.Error    // after the resource was removed
+	Actions    map[string]Action           // POST, by lower-cased name
+	View       func(*Call, Doc)            // what a reader sees beyond what is stored
+	Refs       func(Doc) []string          // further index entries, beside those of Links
+	Attributes func(*Call) rbac.Attributes // what conditions of role assignments read of a write or a delete
+	Key        func(azure.ID) azure.ID     // where a document is stored that has several ids
 
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
 	Get           func(*Call) (Doc, *azure.Error)
