@@ -144,3 +144,11 @@ func (w *world) restart() {
 	}
 	w.start()
 }
+
+// later moves the clock and logs the operator in again.
+func (w *world) later(d time.Duration) {
+	w.Helper()
+	w.clock.Add(d)
+	secret, app := w.secret()
+	w.operator = &user{w, w.operator.id, app, w.login(app, secret)}
+}

@@ -308,7 +308,7 @@ func TestRegistryRefusals(t *testing.T) {
 	if got := blob.header.Get("Www-Authenticate"); !strings.HasSuffix(got, `,scope="repository:team/app:pull"`) {
 		t.Errorf("the challenge is %s", got)
 	}
-	if !strings.Contains(blob.raw, `"detail":[{"Action":"pull","Name":"team/app","Type":"repository"}]`) {
+	if !strings.Contains(blob.raw, `"detail":[{"Type":"repository","Name":"team/app","Action":"pull"}]`) {
 		t.Errorf("the refusal is %s", blob.raw)
 	}
 

@@ -259,20 +259,21 @@ func writeRegistryError(w http.ResponseWriter, e *azure.Error, detail any) {
 	for k, v := range e.Header {
 		w.Header()[k] = v
 	}
-	var list []map[string]string
+	var list []struct{ Type, Name, Action string }
 	for _, d := range e.Details {
-		list = append(list, map[string]string{"Type": d.Code, "Name": d.Target, "Action": d.Message})
+		list = append(list, struct{ Type, Name, Action string }{d.Code, d.Target, d.Message})
 	}
 	if list != nil {
 		detail = list
 	}
-	entry := map[string]any{"code": e.Code, "message": e.Message}
-	if detail != nil {
-		entry["detail"] = detail
+	type entry struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Detail  any    `json:"detail,omitempty"`
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{entry}})
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []entry{{e.Code, e.Message, detail}}})
 }
 
 // Lifetimes of the registry's own tokens.

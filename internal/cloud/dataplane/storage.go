@@ -223,8 +223,8 @@ func (c *storageCall) readXML(v any) error {
 	return nil
 }
 
-// bom begins every XML answer of Storage.
-const bom = "\ufeff"
+// xmlHead begins every XML answer of Storage.
+const xmlHead = "\ufeff" + `<?xml version="1.0" encoding="utf-8"?>`
 
 func (c *storageCall) reply(status int, v any) error {
 	if v == nil {
@@ -237,7 +237,7 @@ func (c *storageCall) reply(status int, v any) error {
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.WriteHeader(status)
-	_, _ = io.WriteString(c.w, bom+xml.Header[:len(xml.Header)-1]+string(b))
+	_, _ = io.WriteString(c.w, xmlHead+strings.ReplaceAll(string(b), "&#xA;", "\n")) // line breaks as Storage writes them
 	return nil
 }
 

@@ -146,9 +146,8 @@ func (c *vaultCall) authenticate() error {
 	case azure.AuthenticationMissing.Code, azure.AuthenticationInvalidHeader.Code:
 		told = azure.VaultTokenMissing.Error()
 	case azure.InvalidAuthenticationTokenAudience.Code:
-		told = azure.VaultTokenInvalid.Error()
-		if aud, ok := caller.Claims["aud"].(string); ok {
-			told = azure.VaultTokenAudience.Format(azure.Fields{"audience": aud})
+		for m := range azure.InvalidAuthenticationTokenAudience.Scan(refused.Message) {
+			told = azure.VaultTokenAudience.Format(azure.Fields{"audience": m.Fields["audience"]})
 		}
 	}
 	told.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(`Bearer authorization="%s%s", resource="%s"`, azure.Clouds[0].Authority, c.Tenant, vaultAudience)}}
@@ -265,6 +264,13 @@ func badParameter(problem string) error {
 	return &azure.Error{Status: http.StatusBadRequest, Code: "BadParameter", Message: problem}
 }
 
+// vaultError is an error on the wire.
+type vaultError struct {
+	Code    string      `json:"code"`
+	Message string      `json:"message,omitempty"`
+	Inner   *vaultError `json:"innererror,omitempty"`
+}
+
 // refuse answers with an error in Key Vault's form. Of a 403 and a 409 the code is the inner one.
 func (c *vaultCall) refuse(err error) {
 	e, ok := errors.AsType[*azure.Error](err)
@@ -275,9 +281,9 @@ func (c *vaultCall) refuse(err error) {
 		c.Log.Error("request failed", "method", c.r.Method, "vault", c.name, "path", c.r.URL.Path, "error", err)
 		e = &azure.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "An internal error occurred."}
 	}
-	body := object{"code": e.Code, "message": e.Message}
+	body := vaultError{Code: e.Code, Message: e.Message}
 	if outer, ok := map[int]string{http.StatusForbidden: "Forbidden", http.StatusConflict: "Conflict"}[e.Status]; ok {
-		body["code"], body["innererror"] = outer, object{"code": e.Code}
+		body.Code, body.Inner = outer, &vaultError{Code: e.Code}
 	}
 	for k, v := range e.Header {
 		c.w.Header()[k] = v

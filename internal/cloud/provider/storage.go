@@ -18,6 +18,9 @@ var accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 // shareName is what containers, shares and queues can be called (Microsoft Learn: naming and referencing containers).
 var shareName = regexp.MustCompile(`^([a-z0-9](-?[a-z0-9]){2,62}|\$root|\$web|\$logs)$`)
 
+// tableName is what tables can be called (Microsoft Learn: understanding the Table service data model).
+var tableName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]{2,62}$`)
+
 // storageServices are an account's services, each with one instance called default and what stands below it.
 var storageServices = []struct{ service, endpoint, child string }{
 	{"blobServices", "blob", "containers"}, {"fileServices", "file", "shares"}, {"queueServices", "queue", "queues"}, {"tableServices", "table", "tables"},
@@ -40,7 +43,7 @@ func storage() arm.Provider {
 		{Name: typeAccount + "/fileServices/shares", ETag: true, NameRule: shareName, Check: checkShare},
 		{Name: typeAccount + "/queueServices/queues", Codes: arm.Codes{Create: 200}, NameRule: shareName, Check: checkQueue,
 			Refs: func(d arm.Doc) []string { return []string{contentRef(d)} }},
-		{Name: typeAccount + "/tableServices/tables", Codes: arm.Codes{Create: 200}, Check: checkTable},
+		{Name: typeAccount + "/tableServices/tables", Codes: arm.Codes{Create: 200}, NameRule: tableName, Check: checkTable},
 	}
 	for i := range types {
 		types[i].Since, types[i].Versions = "2015-06-15", []string{"2025-01-01", "2024-01-01", "2023-05-01", "2023-01-01", "2022-09-01", "2021-09-01", "2021-04-01", "2019-06-01", "2018-07-01", "2017-10-01"}
