@@ -9,11 +9,12 @@ import (
 	"aksid/internal/estate"
 )
 
-// What a registry asks of who pulls an image: an action, or in the mode with repository permissions two data actions.
+// What a registry asks of who pulls an image: an action, or in the mode with repository permissions a data action.
 // In that mode no action counts, so that AcrPull, Reader and even Owner pull nothing (facts 0.4).
+// repositories/metadata/read is for listing tags: the documented role has it, a pull does not ask for it.
 var (
 	pullActions     = verbs(estate.TypeRegistry, "pull/read")
-	pullDataActions = verbs(estate.TypeRegistry+"/repositories", "content/read", "metadata/read")
+	pullDataActions = verbs(estate.TypeRegistry+"/repositories", "content/read")
 )
 
 // registryPull: nodes pull images as the kubelet identity. A cluster's document names no registry that it pulls from.
