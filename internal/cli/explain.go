@@ -1,16 +1,21 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"aksid/internal/estate"
 	"aksid/internal/failure"
 	"aksid/internal/local"
 	"aksid/internal/report"
@@ -18,8 +23,11 @@ import (
 
 type explainOptions struct {
 	sourceOptions
-	Output string
-	Args   []string
+	Output      string
+	Args        []string
+	Events      bool
+	ActivityLog bool
+	Since       time.Duration
 }
 
 func newExplain(a *App) *cobra.Command {
@@ -39,6 +47,8 @@ Exit codes: 0 explained, 1 nothing was recognised, 2 wrong usage or input, 3 wha
 		Example: `  kubectl describe svc web | aksid explain
   aksid explain pipeline.log -o markdown
   aksid explain /var/log/pods --from azure -n aks1
+  aksid explain --events
+  aksid explain --activity-log --since 6h --from azure
   aksid explain AADSTS700213
   aksid explain "The client '…' with object id '…' does not have authorization to perform action '…'"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +59,9 @@ Exit codes: 0 explained, 1 nothing was recognised, 2 wrong usage or input, 3 wha
 	sourceFlags(cmd, &o.sourceOptions)
 	cmd.Flags().Lookup("from").Usage = "judge with what is known: azure, local, or the `path` of JSON that az printed (default: " + local.FromVar + ", else the text alone)"
 	outputFlag(cmd, &o.Output, "table", "json", "markdown")
+	cmd.Flags().BoolVar(&o.Events, "events", false, "read the events of the cluster that kubectl's context names")
+	cmd.Flags().BoolVar(&o.ActivityLog, "activity-log", false, "read the activity log, of Azure or with --from local of the local one")
+	cmd.Flags().DurationVar(&o.Since, "since", 2*time.Hour, "how far back to read the activity log, as in 6h")
 	return cmd
 }
 
@@ -59,7 +72,7 @@ func runExplain(ctx context.Context, a *App, o explainOptions) error {
 		}
 	}
 	var c failure.Collector
-	if err := a.collect(ctx, &c, o.Args); err != nil {
+	if err := a.gather(ctx, &c, o); err != nil {
 		return err
 	}
 	failures := c.Failures()
@@ -90,6 +103,66 @@ func (a *App) judge(ctx context.Context, o sourceOptions, failures []failure.Fai
 	return e.From, nil
 }
 
+// gather reads what the options and arguments name.
+func (a *App) gather(ctx context.Context, c *failure.Collector, o explainOptions) error {
+	if o.Events {
+		if err := a.events(ctx, c); err != nil {
+			return err
+		}
+	}
+	if o.ActivityLog {
+		if err := a.activityLog(ctx, c, o); err != nil {
+			return err
+		}
+	}
+	if (o.Events || o.ActivityLog) && len(o.Args) == 0 {
+		return nil
+	}
+	return a.collect(ctx, c, o.Args)
+}
+
+// events reads Kubernetes events with kubectl, which knows the user's contexts and credentials.
+func (a *App) events(ctx context.Context, c *failure.Collector) error {
+	cmd := exec.CommandContext(ctx, "kubectl", "get", "events", "--all-namespaces", "--output", "json")
+	var says strings.Builder
+	cmd.Env, cmd.Stderr = a.Env, &says
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return unreadf("events are read with kubectl, which does not start (%w); pipe them in instead: … | aksid explain", err)
+	}
+	read := c.Read(untilDone{ctx, out})
+	if err := cmd.Wait(); err != nil {
+		return unreadf("kubectl get events failed (%w): %s", err, says.String())
+	}
+	return read
+}
+
+func (a *App) activityLog(ctx context.Context, c *failure.Collector, o explainOptions) error {
+	source, err := a.source(ctx, o.sourceOptions, func(string) {})
+	if err != nil {
+		return err
+	}
+	live, ok := source.(estate.Live)
+	if !ok {
+		return usagef("--activity-log reads Azure or the local Azure; for one in files name the files: aksid explain activity-log.json")
+	}
+	if len(live.Subscriptions) == 0 {
+		return usagef("--activity-log reads the log of a subscription; name it with --subscription")
+	}
+	entries, err := live.ActivityLog(ctx, a.Now().Add(-o.Since))
+	if err != nil {
+		return unreadError{err}
+	}
+	b, err := json.Marshal(entries)
+	if err != nil {
+		return err
+	}
+	return c.Read(bytes.NewReader(b))
+}
+
 // collect reads what the arguments name: files, folders, standard input; what names nothing is a text.
 func (a *App) collect(ctx context.Context, c *failure.Collector, args []string) error {
 	if len(args) == 0 {
@@ -112,7 +185,7 @@ func (a *App) collect(ctx context.Context, c *failure.Collector, args []string) 
 			words, err = append(words, arg), nil
 		}
 		if err != nil {
-			return readError(err)
+			return unreadError{err}
 		}
 	}
 	if len(words) == 1 && !strings.ContainsAny(words[0], " \n\"'{") {
@@ -161,9 +234,6 @@ func (r untilDone) Read(p []byte) (int, error) {
 	}
 	return r.in.Read(p)
 }
-
-// readError is what a file that cannot be read ends the command with.
-func readError(err error) error { return unreadError{err} }
 
 func printFailures(a *App, output string, r report.Failures) error {
 	switch output {
