@@ -154,7 +154,7 @@ func fillCluster(c *arm.Call) {
 		arm.Default(c.Doc, "properties.fqdn", fqdn)
 	}
 	for path, v := range map[string]any{"enableRBAC": true, "maxAgentPools": json.Number("100"), "supportPlan": "KubernetesOfficial", "disableLocalAccounts": false,
-		"powerState": arm.Doc{"code": running}, "resourceUID": azure.NewGUID().Hex()[:24], "oidcIssuerProfile": arm.Doc{"enabled": false}, "securityProfile": arm.Doc{}} {
+		"powerState": arm.Doc{"code": poolRunning}, "resourceUID": azure.NewGUID().Hex()[:24], "oidcIssuerProfile": arm.Doc{"enabled": false}, "securityProfile": arm.Doc{}} {
 		if old := arm.Get(c.Old, "properties."+path); old != nil {
 			v = old
 		}

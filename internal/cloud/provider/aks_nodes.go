@@ -57,7 +57,7 @@ func makeScaleSet(c *arm.Call, pool arm.Doc) *azure.Error {
 	}
 	attached := attach(c, name, old, before)
 	if anew || !slices.Equal(attached, identities(old)) {
-		arm.Set(doc, "identity", identityBlock(attached))
+		arm.Set(doc, "identity", identityBlock(attached, identities(old)))
 	} else if delete(doc, "identity"); fmt.Sprint(arm.Get(old, "sku.capacity")) == fmt.Sprint(size) {
 		return nil // as it should be
 	}
@@ -101,11 +101,15 @@ func identities(d arm.Doc) []string {
 	return all
 }
 
-func identityBlock(ids []string) arm.Doc {
+// identityBlock attaches ids in place of those before; null takes one away.
+func identityBlock(ids, before []string) arm.Doc {
 	if len(ids) == 0 {
 		return arm.Doc{"type": "None"}
 	}
 	users := arm.Doc{}
+	for _, id := range before {
+		users[id] = nil
+	}
 	for _, id := range ids {
 		users[id] = arm.Doc{}
 	}

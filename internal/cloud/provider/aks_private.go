@@ -10,9 +10,7 @@ import (
 	"aksid/internal/rbac"
 )
 
-const (
-	zoneProfile = "properties.apiServerAccessProfile.privateDNSZone"
-)
+const zoneProfile = "properties.apiServerAccessProfile.privateDNSZone"
 
 func isPrivate(d arm.Doc) bool {
 	return arm.Bool(d, "properties.apiServerAccessProfile.enablePrivateCluster")
@@ -62,7 +60,7 @@ func checkPrivateZone(c *arm.Call) *azure.Error {
 	if systemAssigned(c.Doc) {
 		return azure.PrivateZoneSystemAssigned.Error()
 	}
-	if doc, err := c.Load(zone); err != nil || doc == nil && c.Serves(typePrivateZone) {
+	if doc, err := c.Load(zone); err != nil || doc == nil {
 		if err != nil {
 			return arm.Fault(err)
 		}
@@ -80,7 +78,7 @@ func checkPrivateZone(c *arm.Call) *azure.Error {
 // no right there before the cluster exists, and is spared.
 func makePrivateName(c *arm.Call) *azure.Error {
 	zone, own := privateZone(c)
-	if zone.IsZero() || !c.Serves(typePrivateZone) {
+	if zone.IsZero() {
 		return nil
 	}
 	if own {
@@ -147,21 +145,8 @@ func checkKMS(c *arm.Call) *azure.Error {
 
 // findVault is the key vault of a name, which is unique in Azure; nil where there is none.
 func findVault(c *arm.Call, name string) (arm.Doc, *azure.Error) {
-	if !c.Serves(typeVault) {
-		return nil, nil
-	}
-	for sub, err := range c.Resources(azure.Root, azure.TypeSubscription) {
-		if err != nil {
-			return nil, arm.Fault(err)
-		}
-		for doc, err := range c.Resources(azure.MustID(arm.Str(sub, "id")), typeVault) {
-			if err != nil {
-				return nil, arm.Fault(err)
-			}
-			if strings.EqualFold(arm.Str(doc, "name"), name) {
-				return doc, nil
-			}
-		}
+	for doc, err := range c.Find(vaultRef(name)) {
+		return doc, arm.Fault(err)
 	}
 	return nil, nil
 }
