@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -29,6 +30,7 @@ type world struct {
 	hub      string // of the second
 	operator *user
 	clock    *clock
+	recorded recording
 }
 
 // clock is a time that tests move.
@@ -63,7 +65,12 @@ func newWorld(t testing.TB, set ...func(*cloud.Config)) *world {
 	t.Helper()
 	w := &world{TB: t, dir: t.TempDir(), clock: &clock{now: time.Now()}}
 	w.start(set...)
-	t.Cleanup(func() { _ = w.cloud.Close() })
+	_, bench := t.(*testing.B)
+	w.recorded.off = bench || len(set) > 0
+	t.Cleanup(func() {
+		w.replay()
+		_ = w.cloud.Close()
+	})
 	return w
 }
 
@@ -108,10 +115,14 @@ type reply struct {
 }
 
 func (w *world) serve(r *http.Request) reply {
+	sent, _ := io.ReadAll(r.Body)
+	body := string(sent)
+	r.Body = io.NopCloser(strings.NewReader(body))
 	rec := httptest.NewRecorder()
 	r.RemoteAddr = "127.0.0.1:50000"
 	w.handler.ServeHTTP(rec, r)
 	out := reply{w: w, status: rec.Code, header: rec.Header(), raw: rec.Body.String()}
+	w.recorded.add(r, body, rec.Code)
 	_ = json.Unmarshal(rec.Body.Bytes(), &out.body)
 	return out
 }
