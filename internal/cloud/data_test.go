@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,7 +49,7 @@ func (w *world) give(principal, role, scope string) string {
 func (w *world) transport() *http.Transport {
 	w.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.handler.ServeHTTP(rw, r) }))
-	srv.TLS = w.cloud.TLS()
+	srv.TLS, srv.Config.ErrorLog = w.cloud.TLS(), log.New(io.Discard, "", 0)
 	srv.StartTLS()
 	w.Cleanup(srv.Close)
 	ca, err := os.ReadFile(filepath.Join(w.dir, "ca.pem"))

@@ -52,6 +52,7 @@ func TestQueue(t *testing.T) {
 	}
 	late, err := q.EnqueueMessage(ctx, "late", &azqueue.EnqueueMessageOptions{VisibilityTimeout: to.Ptr[int32](60), TimeToLive: to.Ptr[int32](3600)})
 	wantCode(t, "ok", err)
+	w.clock.Add(time.Second)
 	_, err = q.EnqueueMessage(ctx, "for ever", &azqueue.EnqueueMessageOptions{TimeToLive: to.Ptr[int32](-1)})
 	wantCode(t, "ok", err)
 
