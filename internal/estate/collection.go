@@ -106,28 +106,33 @@ func (b *builder) seal() {
 // isCollection reports whether a document is what Save wrote.
 func isCollection(m map[string]any) bool { _, ok := m["aksidCollection"]; return ok }
 
-// restore takes what Save wrote.
+// restore takes what Save wrote. The documents, by far the most of it, are taken as they were decoded.
 func (in *filesReader) restore(m map[string]any) error {
-	text, err := json.Marshal(m)
+	documents, objects := listAt(m, "documents"), listAt(m, "objects")
+	rest := maps.Clone(m)
+	delete(rest, "documents")
+	delete(rest, "objects")
+	text, err := json.Marshal(rest)
 	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.UseNumber()
 	var c collection
-	if err := d.Decode(&c); err != nil {
+	if err := json.Unmarshal(text, &c); err != nil {
 		return fmt.Errorf("not a collection: %w", err)
 	}
 	if c.Version > collectionVersion {
 		return fmt.Errorf("saved by a newer version of aksid (form %d); this one reads form %d", c.Version, collectionVersion)
 	}
-	for i, s := range c.Documents {
-		if err := in.add(s.Document, s.Version, s.Subscription); err != nil && !errors.Is(err, errMalformed) {
+	for i, s := range documents {
+		err := in.add(mapAt(s, "document"), textAt(s, "version"), textAt(s, "subscription"))
+		if err != nil && !errors.Is(err, errMalformed) {
 			return fmt.Errorf("document %d: %w", i, err)
 		}
 	}
-	for _, o := range c.Objects {
-		in.addObject(o, "")
+	for _, o := range objects {
+		if doc, ok := o.(map[string]any); ok {
+			in.addObject(doc, "")
+		}
 	}
 	in.answered(c.Answered...)
 	for _, id := range c.Absent {
