@@ -66,7 +66,7 @@ Exit codes: 0 explained, 1 nothing was recognised, 2 wrong usage or input, 3 wha
 }
 
 func runExplain(ctx context.Context, a *App, o explainOptions) error {
-	if len(o.Args) == 1 {
+	if len(o.Args) == 1 && !isFile(o.Args[0]) {
 		if codes := report.NewCodes(o.Args[0]); len(codes.Codes) > 0 {
 			return printCodes(a, o.Output, codes)
 		}
@@ -91,6 +91,11 @@ func runExplain(ctx context.Context, a *App, o explainOptions) error {
 		return errFindings
 	}
 	return nil
+}
+
+func isFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // judge decides the failures' requests with what an estate knows.

@@ -22,17 +22,42 @@ var (
 // origins are the components that write such texts, the more telling first.
 var origins = []origin{
 	{[]string{"RoleAssignmentReconciler"}, Nobody, nil}, // AKS's own first-party principal
-	{[]string{"mic.go", "failed to apply binding", "Failed to update VM with error", "Updating msis on node", "failed to update user-assigned identities on node", "aadpodidentity.k8s.io", "binding apply error"}, Kubelet, kubeletAlt},
-	{[]string{"Unable to get Public IP Address", "AGIC Identity", "ingress-azure", "mutate_app_gateway.go", "ApplicationGatewaysClient", "appgw.ingress", "aci-connector", "virtual-kubelet", "ContainerGroupsClient", "azurekeyvaultsecretsprovider", "omsagent", "ama-logs", "webapprouting"}, AddOn, addonAlt},
-	{[]string{"external-dns", "cert-manager", "velero", "backup store", "keda", "ScaledObject", "flux", "secrets-store", "secrets store objects", "ExternalSecret", "external-secrets", "SecretStore", "ClusterSecretStore", "akv2k8s", "azurekeyvaultcontroller", "env-injector", "blobfuse", "azblob", "AzureAppConfigurationProvider", "crossplane", "argocd", "service principal token for pod"}, Workload, workloadAlt},
+	{[]string{ // pod identity's MIC
+		"mic.go", "failed to apply binding", "Failed to update VM with error", "Updating msis on node",
+		"failed to update user-assigned identities on node", "aadpodidentity.k8s.io", "binding apply error",
+	}, Kubelet, kubeletAlt},
+	{[]string{
+		"Unable to get Public IP Address", "AGIC Identity", "ingress-azure", "mutate_app_gateway.go", "ApplicationGatewaysClient", "appgw.ingress",
+		"aci-connector", "virtual-kubelet", "ContainerGroupsClient", "azurekeyvaultsecretsprovider", "omsagent", "ama-logs", "webapprouting",
+	}, AddOn, addonAlt},
+	{[]string{
+		"external-dns", "cert-manager", "velero", "backup store", "keda", "ScaledObject", "flux", "argocd", "crossplane",
+		"secrets-store", "secrets store objects", "ExternalSecret", "external-secrets", "SecretStore", "ClusterSecretStore",
+		"akv2k8s", "azurekeyvaultcontroller", "env-injector", "blobfuse", "azblob", "AzureAppConfigurationProvider", "service principal token for pod",
+	}, Workload, workloadAlt},
 	{[]string{"FailedToScaleUpGroup", "ManagedClustersClient"}, ServicePrincipal, spAlt},
-	{[]string{"service-controller", "azure-cloud-provider", "Error syncing load balancer", "Error creating load balancer", "SyncLoadBalancerFailed", "CreatingLoadBalancerFailed", "failed to ensure load balancer", "ensure load balancer", "ListLoadBalancers", "EnsuringLoadBalancer",
-		"route_controller", "FailedToCreateRoute", "cloud-controller-manager", "azure_loadbalancer.go", "azure_backoff.go", "attachdetach-controller", "AttachVolume.Attach failed", "FailedAttachVolume", "disk.csi.azure.com", "file.csi.azure.com", "blob.csi.azure.com", "csi-azuredisk", "csi-azurefile", "persistentvolume-controller",
-		"failed to provision volume", "Failed to provision volume with StorageClass", "ProvisioningFailed", "azure_vmclient.go", "karpenter", "NodeClaim", "CreateInstanceFailed", "azure_container_service_pool.go", "azure_scale_set.go", "static_autoscaler.go", "azure_manager.go", "cluster-autoscaler", "getting backend pools"}, ControlPlane, controlAlt},
+	{[]string{ // the cloud provider's service, route and node controllers
+		"service-controller", "azure-cloud-provider", "cloud-controller-manager", "SyncLoadBalancerFailed", "CreatingLoadBalancerFailed",
+		"Error syncing load balancer", "Error creating load balancer", "failed to ensure load balancer", "ensure load balancer", "ListLoadBalancers",
+		"EnsuringLoadBalancer", "azure_loadbalancer.go", "azure_backoff.go", "route_controller", "FailedToCreateRoute", "getting backend pools",
+		// its disk and file drivers
+		"attachdetach-controller", "AttachVolume.Attach failed", "FailedAttachVolume", "disk.csi.azure.com", "file.csi.azure.com", "blob.csi.azure.com",
+		"csi-azuredisk", "csi-azurefile", "persistentvolume-controller", "failed to provision volume", "ProvisioningFailed", "azure_vmclient.go",
+		// the autoscalers
+		"karpenter", "NodeClaim", "CreateInstanceFailed", "cluster-autoscaler", "static_autoscaler.go", "azure_container_service_pool.go",
+		"azure_scale_set.go", "azure_manager.go",
+	}, ControlPlane, controlAlt},
 	{[]string{"kubectl logs", "token_credential.go"}, Workload, workloadAlt},
-	{[]string{"az login", "az logout", "Run the command below to authenticate interactively", "Azure CLI login", "azure/login", "AzureCLI@2", "Script failed with exit code", "Script failed with error", "Attempting Azure CLI login", "azurerm_", "azuread_", "terraform", "on main.tf", "performing CreateOrUpdate", "Update-AzVmss", "New-AzResourceGroupDeployment", "ErrorMessage", "Deployment failed", "DeploymentFailed",
-		"template deployment", "Deployments_Validate", "BearerAuthorizer CLI", "pulumi", "kubelogin"}, Caller, callerAlt},
-	{[]string{"WorkloadIdentityCredential", "AZURE_FEDERATED_TOKEN_FILE", "ManagedIdentityCredential", "DefaultAzureCredential", "ChainedTokenCredential", "nmi response", "server.go", "reg.path"}, Workload, workloadAlt},
+	{[]string{ // people and pipelines
+		"az login", "az logout", "Run the command below to authenticate interactively", "Azure CLI login", "azure/login", "AzureCLI@2",
+		"Script failed with exit code", "Script failed with error", "Attempting Azure CLI login", "kubelogin", "pulumi",
+		"azurerm_", "azuread_", "terraform", "on main.tf", "performing CreateOrUpdate", "Update-AzVmss", "New-AzResourceGroupDeployment",
+		"ErrorMessage", "Deployment failed", "DeploymentFailed", "template deployment",
+	}, Caller, callerAlt},
+	{[]string{
+		"WorkloadIdentityCredential", "AZURE_FEDERATED_TOKEN_FILE", "ManagedIdentityCredential", "DefaultAzureCredential", "ChainedTokenCredential",
+		"nmi response", "server.go", "reg.path",
+	}, Workload, workloadAlt},
 }
 
 // actedOn are actions and types that only one of the identities has to do with, where nothing tells the origin.

@@ -38,7 +38,9 @@ func (r *reading) failures() []Failure {
 	for i := range all {
 		f := &all[i]
 		f.Actor, f.ActorAlt = r.actor(f)
-		f.extend(r.times(f.at))
+		if f.Kind == Unknown && malformed(f.Actions, f.Scopes) {
+			f.IdentityRelated = false // the client's configuration
+		}
 		out[i] = f.Failure
 	}
 	return out
@@ -52,6 +54,7 @@ func (r *reading) fromMatch(m azure.Match) (f found, ok bool) {
 		return f, false
 	}
 	f = found{Failure: newFailure(row, code), at: m.Start}
+	f.extend(r.times(f.at))
 	if f.IdentityRelated {
 		r.fill(&f, m)
 	}
@@ -62,17 +65,15 @@ func (r *reading) fromMatch(m azure.Match) (f found, ok bool) {
 }
 
 func newFailure(row *Code, code string) Failure {
-	return Failure{Kind: row.Kind, Code: code, IdentityRelated: row.Kind.BlamesIdentity(), Source: row.Source, Count: 1, row: row}
+	related := row.Kind.BlamesIdentity() && row.Rank != Wrapper // a wrapper alone tells nothing
+	return Failure{Kind: row.Kind, Code: code, IdentityRelated: related, Source: row.Source, Count: 1, row: row}
 }
 
 // codeOf is the row and the code of a sentence, as printed if it is. Sentences of one kind resemble each other when they
 // are cut off: then the printed code decides.
 func (r *reading) codeOf(row *Code, m azure.Match) (*Code, string) {
 	if i := r.printed(func(s sighting) bool { return s.code.is(row.Name) }); i >= 0 {
-		code := row.Name
-		if !isName(code) {
-			code = r.seen[i].printed
-		}
+		code := r.spelled(row)
 		r.use(row.Name)
 		return row, code
 	}
@@ -134,6 +135,7 @@ func (r *reading) fromCodes(beside bool) []found {
 			continue
 		}
 		f := found{Failure: newFailure(s.code, r.spelled(s.code)), at: s.start}
+		f.extend(r.times(f.at))
 		if f.Kind == IdentityNotFound {
 			f.Client, f.ObjectID = r.asked()
 		}
@@ -142,16 +144,17 @@ func (r *reading) fromCodes(beside bool) []found {
 	return out
 }
 
-// spelled is a code as the record prints it, or its name.
+// spelled is a code as the record prints it: everyday words and other spellings as they are, the rest in the
+// catalogue's case.
 func (r *reading) spelled(c *Code) string {
-	if c.NoCode {
+	i := slices.IndexFunc(r.seen, func(s sighting) bool { return s.printed != "" && c.is(s.printed) })
+	switch {
+	case c.NoCode:
 		return ""
+	case i < 0 || isName(c.Name) && strings.EqualFold(r.seen[i].printed, c.Name):
+		return c.Name
 	}
-	i := slices.IndexFunc(r.seen, func(s sighting) bool { return s.printed != "" && s.code.is(c.Name) })
-	if i >= 0 && (!c.is(r.seen[i].printed) || !strings.EqualFold(r.seen[i].printed, c.Name) || !isName(c.Name)) {
-		return r.seen[i].printed
-	}
-	return c.Name
+	return r.seen[i].printed
 }
 
 // isDeployment reports whether a record is the outcome of one deployment, whose failures belong together.
@@ -167,15 +170,12 @@ func (r *reading) fill(f *found, m azure.Match) {
 	f.Target = get["vault"]
 	f.Client, f.ObjectID = first(get["client"], get["app"]), first(get["oid"], get["principal"])
 	scope := get["scope"]
-	linked := get["linkedAction"] != "" || strings.HasPrefix(m.Message.Code, "Linked") && m.Message.Code != "LinkedAccessCheckFailed"
 	switch {
-	case m.Message == azure.LinkedAuthorizationFailedTenant:
-		f.Actions, f.Scopes = list(get["action"]), list(scope)
-	case linked:
+	case strings.Contains(m.Message.Text, "{linkedAction}"):
 		f.held = get["action"]
 		f.Actions, f.Scopes = list(get["linkedAction"]), list(scope)
 		f.LinkedScopes = append(scopes(get["linkedScope"]), scopes(get["deniedScope"])...)
-	case f.Kind.needsRole() || f.Kind == DenyAssignment:
+	case f.Kind.needsRole(), f.Kind == DenyAssignment, m.Message == azure.LinkedAuthorizationFailedTenant:
 		f.Actions, f.Scopes = list(get["action"]), list(scope)
 	}
 	if f.Kind == IdentityNotFound {
@@ -259,13 +259,11 @@ func (r *reading) merge(all []found) []found {
 			out = append(out, f)
 			continue
 		}
-		out[i].absorb(&f.Failure)
-		if last, _ := r.times(f.at); last != nil && (out[i].LastSeen == nil || last.After(out[i].LastSeen.Add(time.Second))) {
-			if first, _ := r.times(out[i].at); first != nil && last.After(first.Add(time.Second)) {
-				out[i].Count++ // seen again on a later line
-			}
-			out[i].LastSeen = last
+		if last := out[i].LastSeen; last != nil && f.FirstSeen != nil && f.FirstSeen.Sub(*last) >= time.Second {
+			out[i].Count++ // seen again, on a later line
 		}
+		out[i].absorb(&f.Failure)
+		out[i].extend(f.FirstSeen, f.LastSeen)
 	}
 	return out
 }
