@@ -238,7 +238,7 @@ func (w *world) link(l link, scope azure.ID, who estate.Identity) error {
 
 // pull asks a registry for a token to pull with, as a node does.
 func (w *world) pull(registry azure.ID) error {
-	node, err := w.az.MachineToken(w.ctx, w.scaleSet)
+	node, err := w.az.MachineToken(w.ctx, w.kubelet)
 	if err != nil {
 		return err
 	}

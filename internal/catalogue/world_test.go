@@ -26,7 +26,6 @@ type world struct {
 	az       *local.Azure
 	operator string // token
 	cluster  *estate.Cluster
-	scaleSet azure.ID
 	count    int
 
 	platform, hub, subnet, apiSubnet, podSubnet, routes, ip, prefix, identity, addOn, kubelet azure.ID
@@ -176,23 +175,24 @@ func (w *world) putCluster() error {
 				"keyVaultNetworkAccess": "Private", "keyVaultResourceId": w.vault.String()}},
 			"addonProfiles": doc{
 				"ingressApplicationGateway": doc{"enabled": true, "config": doc{"applicationGatewayId": w.gateway.String()}},
-				"aciConnectorLinux":         doc{"enabled": true, "config": doc{"SubnetName": w.podSubnet.Name()}},
 			},
 			"ingressProfile": doc{"webAppRouting": doc{"enabled": true, "dnsZoneResourceIds": []any{w.publicZone.String(), w.zone.String()}}},
 		},
 	})
 }
 
-// withAddOns gives the add-ons of the cluster, as it was read, an identity: the local Azure makes none.
+// withAddOns completes the add-ons of the cluster as it was read: with virtual nodes, which kubenet does not go with,
+// and with an identity where the local Azure made none.
 func (w *world) withAddOns(c *estate.Cluster) {
 	w.t.Helper()
 	identity := doc{"resourceId": w.addOn.String(), "objectId": w.principalOf(w.addOn).String()}
-	for _, path := range []string{"addonProfiles.ingressApplicationGateway", "addonProfiles.aciConnectorLinux", "ingressProfile.webAppRouting"} {
-		at := c.Doc["properties"].(doc)
-		for name := range strings.SplitSeq(path, ".") {
-			at = at[name].(doc)
+	properties := c.Doc["properties"].(doc)
+	addOns := properties["addonProfiles"].(doc)
+	addOns["aciConnectorLinux"] = doc{"enabled": true, "config": doc{"SubnetName": w.podSubnet.Name()}}
+	for _, profile := range []any{addOns["ingressApplicationGateway"], addOns["aciConnectorLinux"], properties["ingressProfile"].(doc)["webAppRouting"]} {
+		if p := profile.(doc); p["identity"] == nil {
+			p["identity"] = identity
 		}
-		at["identity"] = identity
 	}
 }
 
@@ -239,11 +239,6 @@ func (w *world) load() *estate.Estate {
 	}
 	w.cluster = e.Clusters[0]
 	w.withAddOns(w.cluster)
-	sets := e.ScaleSets(w.cluster)
-	if len(sets) == 0 {
-		w.t.Fatal("the cluster has no scale set")
-	}
-	w.scaleSet = sets[0].ID
 	return e
 }
 
@@ -251,11 +246,8 @@ func (w *world) load() *estate.Estate {
 func (w *world) as(who estate.Identity) string {
 	w.t.Helper()
 	machine := w.cluster.ID
-	switch who.Role {
-	case estate.Kubelet:
-		machine = w.scaleSet
-	case estate.AddOn:
-		machine = who.Resource
+	if who.Role != estate.ControlPlane {
+		machine = who.Resource // which counts as a machine that has this identity alone
 	}
 	token, err := w.az.MachineToken(w.ctx, machine)
 	w.must(err)
