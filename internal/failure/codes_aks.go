@@ -56,6 +56,7 @@ var aksCodes = []*Code{
 		Advice: "Check routes, firewall, DNS and private endpoints from the node's subnet.", Source: "Microsoft Learn: Troubleshoot node CSE errors",
 		Also: []string{"OutboundConnFailVMExtensionError", "K8SAPIServerConnFailVMExtensionError", "K8SAPIServerDNSLookupFailVMExtensionError", "VMExtensionHandlerNonTransientError", "VMExtensionProvisioningTimeout"},
 		Says: []string{"exit status=50", "exit status=51", "exit status=52", "exit status=124", "failure when processing extension * vmssCSE"}},
+	{Name: "CreateRoleAssignmentError", Kind: Unknown, Rank: Wrapper, Means: "AKS could not give the cluster's identity its role on the node resource group; the inner code says why.", Advice: "Read the inner message.", Source: learnAKS},
 	{Name: "AddContainerInsightsSolutionError", Kind: Unknown, Rank: Wrapper, Means: "Enabling monitoring failed; the inner code says why.", Advice: "Read the inner message.", Source: learnAKS},
 	{Name: "ReconcileVNetFailed", Kind: Unknown, Rank: Wrapper, NoCode: true, Means: "AKS could not write the network; the inner code says why.", Advice: "Read the inner message.", Source: learnAKS, Says: []string{"Reconcile VNet failed", "VNetReconciler retry failed"}},
 

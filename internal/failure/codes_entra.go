@@ -96,6 +96,9 @@ var tokenCodes = []*Code{
 	{Name: "nmi 404", Kind: Unknown, Actor: Workload, Means: "Pod identity has not attached the pod's identity to the node.", Not: "Not a role of the pod's identity.",
 		Advice: "Read MIC's log: usually Managed Identity Operator and Virtual Machine Contributor of the kubelet identity are missing. Better move to workload identity.", Source: "aad-pod-identity: troubleshooting",
 		Says: []string{"nmi response failed with status code: 404", "in CREATED state failed after", "no AzureAssignedIdentity found for pod"}},
+	{Name: "no azure identity found", Kind: Unknown, Rank: General, Actor: Workload, Means: "Pod identity knows no AzureIdentity with the client id that the pod asks for.", Not: "Not a role of the pod's identity.",
+		Advice: "Correct the client id, or bind the AzureIdentity to the pod. Better move to workload identity.", Source: "github.com/kubernetes-sigs/external-dns/issues/4149",
+		Says: []string{"no azure identity found for request clientID", "no azure identity found"}},
 	{Name: "ASSIGNED state", Kind: Unknown, Actor: Workload, Means: "Pod identity has not finished to attach the pod's identity to the node.", Not: "Not a role of the pod's identity.",
 		Advice: "Read MIC's log: usually Managed Identity Operator and Virtual Machine Contributor of the kubelet identity are missing. Better move to workload identity.", Source: "aad-pod-identity: troubleshooting",
 		Says: []string{"in ASSIGNED state failed after"}},
@@ -123,6 +126,8 @@ var tokenCodes = []*Code{
 		Says: []string{"missing environment variable AZURE_TENANT_ID", "Environment variables are not fully configured"}},
 	{Name: "not signed in", Kind: Unknown, Rank: General, Actor: Caller, NoCode: true, Means: "az is not signed in.", Not: "Nothing was refused.", Advice: "Sign in.", Az: []string{"az login"}, Source: "Microsoft Learn: Sign in with Azure CLI",
 		Says: []string{"Please run 'az login' to setup account", "az login to setup account", "No subscriptions found for"}},
+	{Name: "no service account token", Kind: Unknown, Rank: General, Actor: Workload, NoCode: true, Means: "The pod has no token file: workload identity's webhook did not touch it.", Not: "Nothing was refused.", Source: "github.com/Azure/azure-workload-identity/issues/488", Advice: injectAdvice,
+		Says: []string{"failed to read the service account token", "failed to read service account token", "error reading service account token"}},
 	{Name: "clientID cannot be empty", Kind: NotIdentity, Means: "kubelogin was given no client id.", Not: "Nothing was refused.", Advice: "Set AZURE_CLIENT_ID, or another login mode.", Az: []string{"kubelogin convert-kubeconfig -l azurecli"}, Source: "github.com/Azure/azure-cli/issues/28551",
 		Says: []string{"clientID cannot be empty"}},
 }
