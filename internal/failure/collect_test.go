@@ -199,8 +199,12 @@ func TestRemedies(t *testing.T) {
 		"registry":     {`failed to pull "acr1.azurecr.io/x": 401 Unauthorized`, `az role assignment create --assignee-object-id <object id> --assignee-principal-type ServicePrincipal --role "AcrPull" --scope $(az acr show -n acr1 --query id -o tsv)`},
 		"federation":   {"AADSTS70021: No matching federated identity record found for presented assertion. Assertion Issuer: 'https://i/'. Assertion Subject: 'system:serviceaccount:a:b'. Assertion Audience: 'api://AzureADTokenExchange'.", "az identity federated-credential create --name <name> -g <resource group> --identity-name <identity> --issuer https://i/ --subject system:serviceaccount:a:b --audiences api://AzureADTokenExchange"},
 		"deny":         {azure.DenyAssignmentAuthorizationFailed.Format(azure.Fields{"client": cp, "oid": cp, "action": "A/write", "scope": "/s", "name": "n", "id": "i", "denyScope": "/s"}).Error(), ""},
-		"first party":  {strings.Replace(plainRefusal(cp, "A/read", sub), "client '"+cp, "client '7319c514-987d-4e9b-ac3d-d38c4f427f4c", 1), ""},
-		"malformed":    {plainRefusal(cp, "Microsoft.Resources/subscriptions/resourceGroups/Microsoft.Compute/read", sub+"/resourceGroups/providers/Microsoft.Compute/x"), ""},
+		"deployment": {"InvalidTemplateDeployment: " + template(cp, "Microsoft.Network/natGateways/write", sub+"/resourceGroups/g/providers/Microsoft.Network/natGateways/n") + ":" +
+			template(cp, "Microsoft.Storage/storageAccounts/read", sub+"/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/s") + ":" +
+			template(cp, "Microsoft.Network/natGateways/write", sub+"/resourcegroups/g/providers/Microsoft.Network/natGateways/m"),
+			"Network Contributor to " + cp + " at " + sub + "/resourceGroups/gStorage Account Contributor to " + cp + " at " + sub + "/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/s"},
+		"first party": {strings.Replace(plainRefusal(cp, "A/read", sub), "client '"+cp, "client '7319c514-987d-4e9b-ac3d-d38c4f427f4c", 1), ""},
+		"malformed":   {plainRefusal(cp, "Microsoft.Resources/subscriptions/resourceGroups/Microsoft.Compute/read", sub+"/resourceGroups/providers/Microsoft.Compute/x"), ""},
 	} {
 		r := firstOf(ParseString(c.text)).Remedy
 		got := strings.Join(r.Az, "; ")
@@ -212,6 +216,10 @@ func TestRemedies(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+func template(oid, action, scope string) string {
+	return azure.TemplateAuthorizationFailed.Format(azure.Fields{"name": "n", "type": "t", "client": oid, "oid": oid, "action": action, "scope": scope}).Message
 }
 
 // TestRefusals: whatever Azure refuses, in whatever wrapping, is read back to the same principal, action and scope.

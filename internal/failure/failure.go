@@ -95,8 +95,12 @@ type Failure struct {
 	Breaks       string        `json:"breaks,omitempty"`   // with an estate: what does not work meanwhile
 	Verdict      *Verdict      `json:"verdict,omitempty"`  // with an estate: how it would be decided now
 
-	row *Code
+	row   *Code
+	needs []need
 }
+
+// need is a missing action and where it is missing: of several actions and scopes not every pair is.
+type need struct{ action, scope string }
 
 // Remedy is what helps. Advice is for people, Az are commands, Next are read-only commands that find out more.
 // Changes are what to do where the text says all that is needed for it; they are not among the commands.

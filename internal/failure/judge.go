@@ -113,16 +113,10 @@ func (j *judge) requests() []rbac.Request {
 	if f.Kind == PullUnauthorized {
 		return j.pulls()
 	}
-	where := f.Scopes
-	if len(f.LinkedScopes) > 0 {
-		where = f.LinkedScopes
-	}
 	var out []rbac.Request
-	for _, action := range f.Actions {
-		for _, scope := range where {
-			if id, err := azure.ParseID(scope); err == nil && !strings.Contains(scope, "*") {
-				out = append(out, rbac.Request{Principal: j.principal, Action: azure.Action(action), Data: f.isData(), Scope: id})
-			}
+	for _, n := range f.needs {
+		if id, err := azure.ParseID(n.scope); err == nil && !strings.Contains(n.scope, "*") {
+			out = append(out, rbac.Request{Principal: j.principal, Action: azure.Action(n.action), Data: f.isData(), Scope: id})
 		}
 	}
 	return out
@@ -281,10 +275,7 @@ func (j *judge) mend() {
 		if f.Kind == PullUnauthorized && r.Data {
 			role = "Container Registry Repository Reader"
 		}
-		change := estate.Assign{Role: role, Principal: j.principal, PrincipalType: f.principalType(), Scope: scope}
-		if !slices.ContainsFunc(changes, func(c estate.Change) bool { return c == estate.Change(change) }) {
-			changes = append(changes, change)
-		}
+		changes = assign(changes, estate.Assign{Role: role, Principal: j.principal, PrincipalType: f.principalType(), Scope: scope})
 	}
 	f.Remedy.Az, f.Remedy.Changes = []string{}, changes
 }

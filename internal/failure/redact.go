@@ -22,6 +22,9 @@ func (f *Failure) redact() {
 			list[i] = hide(list[i])
 		}
 	}
+	for i, n := range f.needs {
+		f.needs[i] = need{hide(n.action), hide(n.scope)}
+	}
 	if f.Federation != nil {
 		f.Federation = &Federation{hide(f.Federation.Issuer), hide(f.Federation.Subject), hide(f.Federation.Audience)}
 	}

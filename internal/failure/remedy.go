@@ -47,21 +47,11 @@ func (f *Failure) grants(r *Remedy) {
 		return
 	}
 	const most = 10 // commands; a longer list is of one resource group, and nobody copies it
-	for _, action := range f.Actions {
-		for _, scope := range f.where() {
-			if len(r.Az)+len(r.Changes) < most {
-				f.grant(r, roleFor(action), grantScope(action, scope))
-			}
+	for _, n := range f.needs {
+		if len(r.Az)+len(r.Changes) < most {
+			f.grant(r, roleFor(n.action), grantScope(n.action, n.scope))
 		}
 	}
-}
-
-// where are the scopes at which something is missing.
-func (f *Failure) where() []string {
-	if f.Kind == LinkedScope {
-		return f.LinkedScopes
-	}
-	return f.Scopes
 }
 
 // grant adds one assignment: as a change where principal and scope are known, else as a command to complete.
@@ -69,15 +59,22 @@ func (f *Failure) grant(r *Remedy, role, scope string) {
 	principal, err := azure.ParseGUID(f.ObjectID)
 	id, e := azure.ParseID(scope)
 	if err == nil && e == nil {
-		change := estate.Assign{Role: role, Principal: principal, PrincipalType: f.principalType(), Scope: id}
-		if !slices.ContainsFunc(r.Changes, func(c estate.Change) bool { return c == change }) {
-			r.Changes = append(r.Changes, change)
-		}
+		r.Changes = assign(r.Changes, estate.Assign{Role: role, Principal: principal, PrincipalType: f.principalType(), Scope: id})
 		return
 	}
 	if c := f.assignCommand(role, shell(scope, "<scope>")); !slices.Contains(r.Az, c) {
 		r.Az = append(r.Az, c)
 	}
+}
+
+// assign adds an assignment once, however its scope is spelled.
+func assign(changes []estate.Change, a estate.Assign) []estate.Change {
+	for _, c := range changes {
+		if o, ok := c.(estate.Assign); ok && o.Role == a.Role && o.Principal == a.Principal && o.Scope.Equal(a.Scope) {
+			return changes
+		}
+	}
+	return append(changes, a)
 }
 
 func (f *Failure) principalType() string {

@@ -178,6 +178,7 @@ func (r *reading) fill(f *found, m azure.Match) {
 	case f.Kind.needsRole(), f.Kind == DenyAssignment, m.Message == azure.LinkedAuthorizationFailedTenant:
 		f.Actions, f.Scopes = list(get["action"]), list(scope)
 	}
+	f.needs = f.pairs()
 	if f.Kind == IdentityNotFound {
 		f.Client, f.ObjectID = r.asked()
 	}
@@ -187,6 +188,20 @@ func (r *reading) fill(f *found, m azure.Match) {
 	if f.Kind == DenyAssignment && get["name"]+get["id"] != "" {
 		f.Deny = &Deny{get["name"], get["id"], get["denyScope"]}
 	}
+}
+
+// pairs are the needs of a failure that one sentence tells of.
+func (f *Failure) pairs() (out []need) {
+	where := f.LinkedScopes
+	if f.Kind != LinkedScope && len(where) == 0 {
+		where = f.Scopes
+	}
+	for _, action := range f.Actions {
+		for _, scope := range where {
+			out = append(out, need{action, scope})
+		}
+	}
+	return out
 }
 
 // asked is the identity that a request to IMDS names.
@@ -274,6 +289,11 @@ func (f *Failure) absorb(o *Failure) {
 		f.Kind, f.Code, f.row, f.Source = o.Kind, o.Code, o.row, o.Source
 	}
 	f.Actions = union(f.Actions, o.Actions)
+	for _, n := range o.needs {
+		if len(f.needs) < maxList && !slices.ContainsFunc(f.needs, func(k need) bool { return like(k.action, n.action) && like(k.scope, n.scope) }) {
+			f.needs = append(f.needs, n)
+		}
+	}
 	f.LinkedScopes = union(f.LinkedScopes, o.LinkedScopes)
 	f.Scopes = union(f.Scopes, o.Scopes)
 	if len(f.LinkedScopes) > 0 {
