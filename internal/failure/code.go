@@ -42,9 +42,7 @@ const (
 	Wrapper
 )
 
-// Codes is the catalogue, by topic.
-func Codes() []*Code { return codes }
-
+// codes is the catalogue, by topic.
 var codes = slices.Concat(armCodes, aksCodes, entraCodes, tokenCodes, dataCodes, kubernetesCodes)
 
 // Lookup finds the rows of a code, in any case; several where one code has several meanings.

@@ -13,7 +13,7 @@ func TestCodesAreComplete(t *testing.T) {
 	kinds := []Kind{MissingAction, LinkedScope, DenyAssignment, Condition, FederationMismatch, InvalidClient, ExpiredSecret, IdentityNotFound,
 		PrincipalNotFound, PullUnauthorized, PullForbidden, PolicyDenied, Quota, NotIdentity, Unknown}
 	said := map[string]string{}
-	for _, c := range Codes() {
+	for _, c := range codes {
 		if c.Name == "" || c.Means == "" || c.Advice == "" || c.Source == "" || !slices.Contains(kinds, c.Kind) {
 			t.Errorf("%s lacks its name, meaning, advice, source or kind", c.Name)
 		}
@@ -42,7 +42,7 @@ func TestCodesAreComplete(t *testing.T) {
 
 // TestCodesByName: each code is recognised where it is printed.
 func TestCodesByName(t *testing.T) {
-	for _, c := range Codes() {
+	for _, c := range codes {
 		for _, name := range append([]string{c.Name}, c.Also...) {
 			if c.NoCode || name[0] < 'A' || name[0] > 'Z' || strings.Contains(name, " ") {
 				continue
@@ -68,7 +68,7 @@ func rowsNamed(name string) []*Code {
 
 // TestCodesByWording: each wording leads to its row where nothing more special is there.
 func TestCodesByWording(t *testing.T) {
-	for _, c := range Codes() {
+	for _, c := range codes {
 		for _, says := range c.Says {
 			text := "Something failed: " + strings.ReplaceAll(says, "*", "x") + "."
 			f := firstOf(ParseString(text))
