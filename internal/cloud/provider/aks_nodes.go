@@ -137,22 +137,96 @@ func scaleSet(c *arm.Call, pool arm.Doc) arm.Doc {
 			"storageProfile": arm.Doc{"osDisk": disk}}}}
 }
 
-// dropScaleSets removes the scale sets of pools that are no more.
-func dropScaleSets(c *arm.Call) *azure.Error {
-	wanted := map[string]bool{}
-	for _, p := range pools(c.Doc) {
-		wanted[scaleSetID(c, arm.Str(p, "name")).Key()] = true
-	}
-	for d, err := range c.Resources(nodeGroup(c.ID, c.Doc), typeScaleSet) {
-		if err != nil {
-			return arm.Fault(err)
+// machineID is a machine of a pool of type VirtualMachines, counted from 0.
+func machineID(c *arm.Call, pool string, n int) azure.ID {
+	return nodeGroup(c.ID, c.Doc).Resource(typeVM, fmt.Sprintf("aks-%s-%s-vms%d", pool, suffix(c.ID), n))
+}
+
+// sizesOf are the sizes of the machines that a pool of type VirtualMachines wants.
+func sizesOf(pool arm.Doc) []string {
+	var all []string
+	for _, group := range objects(pool, "virtualMachinesProfile.scale.manual") {
+		for range arm.Int(group, "count") {
+			all = append(all, arm.Str(group, "size"))
 		}
-		id := azure.MustID(arm.Str(d, "id"))
-		if name := arm.Str(d, "tags.aks-managed-poolName"); name != "" && !wanted[id.Key()] {
-			arm.Unset(c.Doc, kubelets+name)
-			if err := c.AsService(aks).Drop(id); err != nil {
+	}
+	if all == nil {
+		for range arm.Int(pool, "count") {
+			all = append(all, arm.Str(pool, "vmSize"))
+		}
+	}
+	return all
+}
+
+// makeMachines makes the nodes of pools of type VirtualMachines. They join their subnet as the cluster's identity
+// (azure-facts 0.6), so that a right that it lacks fails here.
+func makeMachines(c *arm.Call) *azure.Error {
+	for _, p := range pools(c.Doc) {
+		if !isMachines(p) {
+			continue
+		}
+		as, err := asControlPlane(c)
+		if err != nil {
+			return err
+		}
+		for n, size := range sizesOf(p) {
+			if err := makeMachine(c, as, p, n, size); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func makeMachine(c, as *arm.Call, pool arm.Doc, n int, size string) *azure.Error {
+	id := machineID(c, arm.Str(pool, "name"), n)
+	nic := nodeGroup(c.ID, c.Doc).Resource(typeNIC, id.Name()+"-nic")
+	if _, err := ensureAs(c, as, nic, arm.Doc{"properties": arm.Doc{"networkSecurityGroup": arm.Doc{"id": nsgID(c).String()}, "ipConfigurations": []any{
+		arm.Doc{"name": "ipconfig1", "properties": arm.Doc{"primary": true, "subnet": arm.Doc{"id": poolSubnet(c, pool).String()}}}}}}); err != nil {
+		return err
+	}
+	var ids []string
+	if own := arm.Str(c.Doc, kubeletProfile+".resourceId"); own != "" {
+		ids = append(ids, own)
+	}
+	_, err := ensureAs(c, as, id, arm.Doc{"tags": arm.Doc{"aks-managed-poolName": pool["name"]}, "identity": identityBlock(ids, nil), "properties": arm.Doc{
+		"hardwareProfile": arm.Doc{"vmSize": size},
+		"osProfile":       arm.Doc{"computerName": id.Name(), "adminUsername": "azureuser"},
+		"networkProfile":  arm.Doc{"networkInterfaces": []any{arm.Doc{"id": nic.String(), "properties": arm.Doc{"primary": true, "deleteOption": "Delete"}}}},
+		"storageProfile":  arm.Doc{"osDisk": arm.Doc{"osType": pool["osType"], "createOption": "FromImage", "deleteOption": "Delete", "diskSizeGB": pool["osDiskSizeGB"]}}}})
+	return err
+}
+
+// dropPools removes the scale sets of pools that are no more, and machines that no pool wants.
+func dropPools(c *arm.Call) *azure.Error {
+	wanted := map[string]bool{}
+	for _, p := range pools(c.Doc) {
+		wanted[scaleSetID(c, arm.Str(p, "name")).Key()] = !isMachines(p)
+		if isMachines(p) {
+			for n := range sizesOf(p) {
+				wanted[machineID(c, arm.Str(p, "name"), n).Key()] = true
+			}
+		}
+	}
+	var gone []azure.ID
+	for _, typ := range []string{typeScaleSet, typeVM} {
+		for d, err := range c.Resources(nodeGroup(c.ID, c.Doc), typ) {
+			if err != nil {
+				return arm.Fault(err)
+			}
+			name, id := arm.Str(d, "tags.aks-managed-poolName"), azure.MustID(arm.Str(d, "id"))
+			if name == "" || wanted[id.Key()] {
+				continue
+			}
+			gone = append(gone, id)
+			if poolNamed(c.Doc, name) == nil {
+				arm.Unset(c.Doc, kubelets+name)
+			}
+		}
+	}
+	for _, id := range gone {
+		if err := c.AsService(aks).Drop(id); err != nil {
+			return err
 		}
 	}
 	return c.Save()

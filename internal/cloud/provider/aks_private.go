@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,13 +74,17 @@ func checkPrivateZone(c *arm.Call) *azure.Error {
 	return controlPlaneMay(c, refusal, zone, typePrivateZone+"/read", typePrivateZone+"/write")
 }
 
-// makePrivateName makes the zone of a private cluster, links it to the nodes' networks and writes the API server's name
-// into it. In a zone or network of the user's AKS acts as the cluster's identity; one that is system-assigned can have
-// no right there before the cluster exists, and is spared.
+// makePrivateName makes the endpoint of a private cluster's API server and its name: the zone, where AKS makes it, the
+// zone's links to the nodes' networks, and the record. In a zone or network of the user's AKS acts as the cluster's
+// identity; one that is system-assigned can have no right there before the cluster exists, and is spared.
 func makePrivateName(c *arm.Call) *azure.Error {
 	zone, own := privateZone(c)
 	if zone.IsZero() {
 		return nil
+	}
+	address, err := makeEndpoint(c)
+	if err != nil {
+		return err
 	}
 	if own {
 		if _, err := ensure(c, zone, arm.Doc{"location": "global"}); err != nil {
@@ -88,15 +93,62 @@ func makePrivateName(c *arm.Call) *azure.Error {
 	}
 	as := c.AsService(aks)
 	if !systemAssigned(c.Doc) {
-		var err *azure.Error
 		if as, err = asControlPlane(c); err != nil {
 			return err
 		}
 	}
 	for _, network := range networks(c) {
-		link := zone.Join("virtualNetworkLinks", arm.Str(c.Doc, "properties.dnsPrefix")+"-"+suffix(network))
-		if _, err := ensureAs(c, as, link, arm.Doc{"location": "global", "properties": arm.Doc{
+		if _, err := ensureAs(c, as, zoneLink(c, zone, network), arm.Doc{"location": "global", "properties": arm.Doc{
 			"registrationEnabled": false, "virtualNetwork": arm.Doc{"id": network.String()}}}); err != nil {
+			return err
+		}
+	}
+	_, err = ensureAs(c, as, zoneRecord(c, zone), arm.Doc{"properties": arm.Doc{"ttl": json.Number("300"), "aRecords": []any{arm.Doc{"ipv4Address": address}}}})
+	return err
+}
+
+// makeEndpoint makes the private endpoint that nodes reach the API server by, and returns its address.
+func makeEndpoint(c *arm.Call) (string, *azure.Error) {
+	endpoint, err := ensure(c, nodeGroup(c.ID, c.Doc).Resource(typeEndpoint, "kube-apiserver"), arm.Doc{"properties": arm.Doc{
+		"subnet": arm.Doc{"id": poolSubnet(c, pools(c.Doc)[0]).String()},
+		"privateLinkServiceConnections": []any{arm.Doc{"name": "kube-apiserver", "properties": arm.Doc{
+			"privateLinkServiceId": arm.Str(c.Doc, "id"), "groupIds": []any{"management"}}}}}})
+	if err != nil {
+		return "", err
+	}
+	for _, n := range objects(endpoint, "properties.networkInterfaces") {
+		nic, err := c.Load(azure.MustID(arm.Str(n, "id")))
+		if err != nil {
+			return "", arm.Fault(err)
+		}
+		for _, e := range objects(nic, "properties.ipConfigurations") {
+			return arm.Str(e, "properties.privateIPAddress"), nil
+		}
+	}
+	return "", nil
+}
+
+// zoneLink and zoneRecord are what AKS writes into a private cluster's zone.
+func zoneLink(c *arm.Call, zone, network azure.ID) azure.ID {
+	return zone.Join("virtualNetworkLinks", arm.Str(c.Doc, "properties.dnsPrefix")+"-"+suffix(network))
+}
+
+func zoneRecord(c *arm.Call, zone azure.ID) azure.ID {
+	return zone.Join("A", arm.Str(c.Doc, "properties.dnsPrefix")+"-"+suffix(c.ID))
+}
+
+// dropPrivateName takes what AKS wrote out of a zone that the user brought.
+func dropPrivateName(c *arm.Call) *azure.Error {
+	zone, own := privateZone(c)
+	if zone.IsZero() || own {
+		return nil
+	}
+	all := []azure.ID{zoneRecord(c, zone)}
+	for _, network := range networks(c) {
+		all = append(all, zoneLink(c, zone, network))
+	}
+	for _, id := range all {
+		if err := c.AsService(aks).Drop(id); err != nil {
 			return err
 		}
 	}
@@ -118,17 +170,16 @@ func networks(c *arm.Call) []azure.ID {
 // checkKMS checks the key that etcd is encrypted with (azure-facts 2.3): a user-assigned identity that may use it.
 // A vault that only private endpoints reach cannot be asked before.
 func checkKMS(c *arm.Call) *azure.Error {
-	const profile = "properties.securityProfile.azureKeyVaultKms"
-	if !arm.Bool(c.Doc, profile+".enabled") {
+	if !arm.Bool(c.Doc, kmsProfile+".enabled") {
 		return nil
 	}
 	if systemAssigned(c.Doc) {
 		return azure.KMSSystemAssigned.Error()
 	}
-	if strings.EqualFold(arm.Str(c.Doc, profile+".keyVaultNetworkAccess"), "Private") {
+	if kmsVault(c.Doc) != "" {
 		return nil
 	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(arm.Str(c.Doc, profile+".keyId"), "https://"), ".")
+	name, _, _ := strings.Cut(strings.TrimPrefix(arm.Str(c.Doc, kmsProfile+".keyId"), "https://"), ".")
 	principal, err := controlPlane(c)
 	if err != nil {
 		return err
@@ -141,6 +192,32 @@ func checkKMS(c *arm.Call) *azure.Error {
 		return azure.KMSIdentityMissingPermission.Format(azure.Fields{"vault": name})
 	}
 	return nil
+}
+
+const kmsProfile = "properties.securityProfile.azureKeyVaultKms"
+
+// kmsVault is the id of the vault that a cluster reaches by a private endpoint, "" for none.
+func kmsVault(d arm.Doc) string {
+	if !arm.Bool(d, kmsProfile+".enabled") || !strings.EqualFold(arm.Str(d, kmsProfile+".keyVaultNetworkAccess"), "Private") {
+		return ""
+	}
+	return arm.Str(d, kmsProfile+".keyVaultResourceId")
+}
+
+// makeKMSEndpoint connects to such a vault, as the cluster's identity: the vault's owner allowed that one to approve it.
+func makeKMSEndpoint(c *arm.Call) *azure.Error {
+	vault := kmsVault(c.Doc)
+	id := nodeGroup(c.ID, c.Doc).Resource(typeEndpoint, "kms-"+suffix(c.ID))
+	if vault == "" {
+		return c.AsService(aks).Drop(id)
+	}
+	as, err := asControlPlane(c)
+	if err != nil {
+		return err
+	}
+	_, err = ensureAs(c, as, id, arm.Doc{"properties": arm.Doc{"subnet": arm.Doc{"id": poolSubnet(c, pools(c.Doc)[0]).String()},
+		"privateLinkServiceConnections": []any{arm.Doc{"name": "kms", "properties": arm.Doc{"privateLinkServiceId": vault, "groupIds": []any{"vault"}}}}}})
+	return err
 }
 
 // findVault is the key vault of a name, which is unique in Azure; nil where there is none.

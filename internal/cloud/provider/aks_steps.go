@@ -7,6 +7,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
+	"aksid/internal/cloud/directory"
 )
 
 // clusterSteps is what AKS does after it accepted a cluster. Each step makes what is missing and leaves what is there
@@ -20,8 +21,10 @@ var clusterSteps = []arm.Step{
 	step(makeNetwork),
 	step(makeOutbound),
 	step(makePrivateName),
+	step(makeKMSEndpoint),
 	step(makeScaleSets),
-	step(dropScaleSets),
+	step(makeMachines),
+	step(dropPools),
 	step(dropAddonIdentities),
 	step(settlePools),
 }
@@ -176,6 +179,14 @@ func clusterDeleted(c *arm.Call) *azure.Error {
 				return err
 			}
 		}
+	}
+	if url := arm.Str(c.Doc, issuerURL); url != "" {
+		if err := directory.DropIssuerKey(c.Tx, url); err != nil {
+			return arm.Fault(err)
+		}
+	}
+	if err := dropPrivateName(c); err != nil {
+		return err
 	}
 	return c.AsService(aks).Drop(nodeGroup(c.ID, c.Doc))
 }
