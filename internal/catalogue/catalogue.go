@@ -85,6 +85,13 @@ var all = []*Requirement{
 	&kmsPrivateEndpoint,
 	&capacityReservation,
 	&hostGroup,
+	&serviceAddress,
+	&serviceSubnet,
+	&privateLinkSubnet,
+	&diskAttach,
+	&diskProvision,
+	&classEncryptionSet,
+	&shareProvision,
 	&kubeletIdentity,
 	&registryPull,
 	&bootstrapPull,
@@ -104,6 +111,8 @@ const (
 	roleManagedIdentityOperator   = "Managed Identity Operator"
 	roleKeyVaultCryptoUser        = "Key Vault Crypto User"
 	roleKeyVaultContributor       = "Key Vault Contributor"
+	roleVirtualMachineContributor = "Virtual Machine Contributor"
+	roleStorageAccountContributor = "Storage Account Contributor"
 	roleAcrPull                   = "AcrPull"
 	roleRepositoryReader          = "Container Registry Repository Reader"
 )

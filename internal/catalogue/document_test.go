@@ -22,6 +22,11 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	k, err := estate.ReadKube("testdata/kube.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.AddKube(e.Clusters[0], k)
 	got := describe(t, e)
 	if *update {
 		if err := os.WriteFile(document, []byte(got), 0o644); err != nil {

@@ -207,7 +207,7 @@ var links = map[string]link{
 // link puts a resource into the node resource group that refers to the scope.
 func (w *world) link(l link, scope azure.ID, who estate.Identity) error {
 	target := scope
-	if strings.EqualFold(scope.Type(), azure.TypeResourceGroup) {
+	if strings.EqualFold(scope.Type(), azure.TypeResourceGroup) { // an address there, which need not exist
 		target = scope.Resource("Microsoft.Network/publicIPAddresses", "proof")
 	}
 	node := any(doc{"id": target.String()})

@@ -18,7 +18,7 @@ var (
 )
 
 // registryPull: nodes pull images as the kubelet identity. A cluster's document names no registry that it pulls from.
-// One is needed when the user names it, or when an identity of the cluster was given a role to pull from it,
+// One is needed when the user or a pod's image names it, or when an identity of the cluster was given a role to pull from it,
 // be it the right identity or not.
 var registryPull = Requirement{
 	ID:      "acrpull",
@@ -27,7 +27,7 @@ var registryPull = Requirement{
 	Source:  "cluster-container-registry-integration, cannot-pull-image-from-acr-to-aks-cluster",
 	Actor:   estate.Kubelet,
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
-		return pullFrom(e, append(slices.Clone(e.Registries), pullerOf(e, c)...))
+		return pullFrom(e, slices.Concat(e.Registries, imagesOf(e, c), pullerOf(e, c)))
 	},
 }
 
@@ -74,6 +74,19 @@ func pull(e *estate.Estate, registry azure.ID) Need {
 		need.Or = &abac
 	}
 	return need
+}
+
+// imagesOf are the registries that pods of the cluster name, as far as they are among what was read.
+func imagesOf(e *estate.Estate, c *estate.Cluster) []azure.ID {
+	var out []azure.ID
+	for _, host := range e.Kube(c).ImageHosts() {
+		for _, r := range e.Resources(estate.TypeRegistry) {
+			if strings.EqualFold(e.LoginServer(r.ID), host) {
+				out = append(out, r.ID)
+			}
+		}
+	}
+	return out
 }
 
 // pullerOf are the registries on which an identity of the cluster holds a role that is for pulling,

@@ -1,6 +1,7 @@
 package catalogue_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -239,7 +242,34 @@ func (w *world) load() *estate.Estate {
 	}
 	w.cluster = e.Clusters[0]
 	w.withAddOns(w.cluster)
+	e.AddKube(w.cluster, w.kube())
 	return e
+}
+
+// kube are the Kubernetes objects of the cluster. What they name is in a resource group of its own.
+func (w *world) kube() *estate.Kube {
+	w.t.Helper()
+	text, err := os.ReadFile("testdata/kube.json")
+	w.must(err)
+	path := filepath.Join(w.t.TempDir(), "kube.json")
+	text = bytes.ReplaceAll(text, []byte("11111111-1111-1111-1111-111111111111"), []byte(w.platform.Subscription()))
+	w.must(os.WriteFile(path, text, 0o600))
+	k, err := estate.ReadKube(path)
+	w.must(err)
+	apps := azure.SubscriptionID(w.platform.Subscription()).Join("resourceGroups", "rg-apps")
+	for _, r := range []struct {
+		id   azure.ID
+		body doc
+	}{
+		{apps, doc{}},
+		{apps.Resource("Microsoft.Compute/disks", "disk"), doc{"properties": doc{"creationData": doc{"createOption": "Empty"}, "diskSizeGB": 4}}},
+		{apps.Resource("Microsoft.Compute/diskEncryptionSets", "des"), doc{"identity": doc{"type": "SystemAssigned"}, "properties": doc{"activeKey": doc{"keyUrl": "https://proofkv.vault.azure.net/keys/disks/1"}}}},
+		{apps.Resource("Microsoft.Storage/storageAccounts", "proofshares"), doc{"sku": doc{"name": "Standard_LRS"}, "kind": "StorageV2", "properties": doc{}}},
+	} {
+		r.body["location"] = "westeurope"
+		w.must(w.call(w.operator, http.MethodPut, r.id, r.body))
+	}
+	return k
 }
 
 // as is a token of an identity of the cluster, from the metadata service of where it is attached.

@@ -41,6 +41,8 @@ type sourceOptions struct {
 	Name             string
 	Clusters         []string
 	Registries       []string
+	Kube             []string // files of Kubernetes objects
+	objects          *estate.Kube
 	Keep             bool // keep what is read, to save it
 }
 
@@ -94,6 +96,7 @@ func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	f.BoolVar(&o.AllSubscriptions, "all-subscriptions", false, "look in every subscription that the credential sees")
 	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
+	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
 }
 
@@ -177,6 +180,10 @@ func verdict(r report.Result, failOn string) error {
 
 // load reads what the options name. Progress goes to standard error once it takes more than a second.
 func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error) {
+	var err error
+	if o.objects, err = readKube(o.Kube); err != nil {
+		return nil, err
+	}
 	p := &progress{say: a.note}
 	source, err := a.source(ctx, o, p.set)
 	if err != nil {
@@ -185,12 +192,31 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 	defer p.start()()
 	e, err := source.Load(ctx)
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
-		return e, err
+	case errors.Is(err, context.Canceled):
+		return nil, err
 	case errors.As(err, new(*estate.Refused)):
 		return nil, unreadError{err}
+	case err != nil:
+		return nil, usageError{err}
 	}
-	return nil, usageError{err}
+	if o.objects != nil {
+		if n := len(e.Clusters); n != 1 {
+			return nil, usagef("--kube is about one cluster, and there are %d; name it", n)
+		}
+		e.AddKube(e.Clusters[0], o.objects)
+	}
+	return e, nil
+}
+
+func readKube(paths []string) (*estate.Kube, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	k, err := estate.ReadKube(paths...)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return k, nil
 }
 
 // source is where the options say to read from.
@@ -222,7 +248,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Keep: o.Keep, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -266,7 +292,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	if err != nil {
 		return nil, err
 	}
-	l.Clusters, l.Group, l.Registries, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.Keep, say
+	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

@@ -36,6 +36,7 @@ type Estate struct {
 	held       map[azure.PrincipalID][]*rbac.Grant // by the principal that an assignment names
 	actors     map[azure.PrincipalID][]*Cluster    // clusters by the identities that they act as
 	nodeGroups map[string]bool                     // node resource groups of the clusters, by their key
+	kube       map[string]*Kube                    // Kubernetes objects by the key of their cluster
 	kept       *collection                         // what Save writes
 	counts     map[string]int                      // role assignments by lower-cased subscription
 	names      map[string]string                   // display names of subscriptions by lower-cased id

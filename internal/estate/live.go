@@ -25,6 +25,7 @@ type Live struct {
 	Clusters      []string           // names, resourceGroup/name or ids; none: all of Subscriptions
 	Group         string             // only clusters of this resource group; "" for all
 	Registries    []string           // registries that the clusters pull from: names, login servers or ids
+	Kube          *Kube              // objects of the cluster: what they name is read as well, as far as it is there; may be nil
 	Keep          bool               // keep what is read, for Estate.Save
 	Progress      func(string)       // told what is being read; may be nil
 }
@@ -94,6 +95,19 @@ func (w *walk) start(ctx context.Context) error {
 		w.resource(ctx, id)
 	}
 	w.estate.Registries = distinct(w.estate.Registries)
+	for _, sub := range w.Kube.Subscriptions() {
+		w.subscription(ctx, sub)
+	}
+	for _, host := range w.Kube.ImageHosts() {
+		if !strings.HasSuffix(host, w.Cloud.RegistrySuffix) {
+			continue // no registry of this cloud: no role opens it
+		}
+		if id, err := w.registryNamed(ctx, host); err == nil {
+			w.resource(ctx, id)
+		} else if !errors.As(err, new(*NotFound)) {
+			return err
+		}
+	}
 	return nil
 }
 

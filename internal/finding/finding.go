@@ -83,7 +83,7 @@ var rules = slices.Concat(
 	// Too much.
 	[]*Rule{&broadRole, &wideScope, &canGrantRoles, &dataRoleOnInfrastructure},
 	// Mixed up.
-	[]*Rule{&sharedIdentity, &identityOfSeveralClusters, &federatedInfrastructure, &podIdentity},
+	[]*Rule{&sharedIdentity, &identityOfSeveralClusters, &federatedInfrastructure, &workloadAsInfrastructure, &podIdentity},
 	// Fragile and stale.
 	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &nearLimit, &orphanedAssignment},
 	// Beside the roles.

@@ -98,6 +98,7 @@ func readFixture(t *testing.T, path string) fixture {
 // load makes an estate of the fixture's files, with those of the quiet twin in place of the others if asked for.
 func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 	t.Helper()
+	kube := ""
 	files := map[string]string{"subscriptions.json": expand(`[{"id": "$platform", "displayName": "Platform"}, {"id": "$hub", "displayName": "Hub"}]`)}
 	for _, file := range f.archive.Files {
 		name, twin := strings.CutPrefix(file.Name, "quiet/")
@@ -105,6 +106,13 @@ func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 			continue
 		}
 		text := expand(string(file.Data))
+		if name == "kube" {
+			kube = filepath.Join(t.TempDir(), "kube.json")
+			if err := os.WriteFile(kube, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		if name == "absent" {
 			ids, _ := json.Marshal(strings.Fields(text))
 			files["absent.json"] = fmt.Sprintf(`{"aksidCollection": 1, "absent": %s}`, ids)
@@ -131,6 +139,13 @@ func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 	e, err := estate.Files{Path: dir, Registries: f.registries}.Load(context.Background())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if kube != "" {
+		k, err := estate.ReadKube(kube)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.AddKube(e.Clusters[0], k)
 	}
 	return e
 }
