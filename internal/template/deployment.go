@@ -162,6 +162,7 @@ func (r *run) locate() {
 		}
 		return a.Column - b.Column
 	})
+	r.errors = slices.CompactFunc(r.errors, func(a, b *Error) bool { return a.Message == b.Message && a.Line == b.Line && a.Column == b.Column })
 }
 
 func (p Parameters) values() values {

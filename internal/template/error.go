@@ -70,6 +70,9 @@ func (e *Error) at(n *node) *Error {
 func place(err error, at *node, format string, args ...any) *Error {
 	var placed *Error
 	if errors.As(err, &placed) {
+		if placed.node == nil {
+			placed.at(at)
+		}
 		return placed
 	}
 	return invalid(at, format+" is not valid: %s. "+seeFunctions, append(args, err)...)

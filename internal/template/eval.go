@@ -6,7 +6,7 @@ import (
 
 const (
 	maxCalls = 16_000     // evaluations inside each other, through variables and functions
-	maxWork  = 64_000_000 // values visited and bytes made in one evaluation
+	maxWork  = 16_000_000 // values visited and bytes made in one evaluation; the largest of 1,100 published templates takes 210,000
 	maxCopy  = 800        // turns of a loop; ARM's own limit
 )
 
@@ -37,6 +37,7 @@ type env struct {
 type loop struct {
 	name  string
 	index any
+	inner bool // of a property: copyIndex() means it only by its name
 }
 
 type local struct {
@@ -182,7 +183,7 @@ func (e *env) repeat(c *node, name string) (any, error) {
 	}
 	list := make([]any, 0, count.(int64))
 	for i := range count.(int64) {
-		v, err := e.turn(name, i).value(c.get("input"))
+		v, err := e.turn(loop{name, i, name != ""}).value(c.get("input"))
 		if err != nil {
 			return nil, err
 		}
@@ -191,9 +192,9 @@ func (e *env) repeat(c *node, name string) (any, error) {
 	return list, nil
 }
 
-func (e *env) turn(name string, index any) *env {
+func (e *env) turn(l loop) *env {
 	sub := *e
-	sub.loops = append(e.loops[:len(e.loops):len(e.loops)], loop{name, index})
+	sub.loops = append(e.loops[:len(e.loops):len(e.loops)], l)
 	return &sub
 }
 

@@ -21,6 +21,7 @@ func arrayFunctions() map[string]*function {
 		"take":            def("array|string int", part(func(n, size int) (int, int) { return 0, n })).isLax(),
 		"range":           def("int int", makeRange),
 		"flatten":         def("array", flatten).isLax(),
+		"distinct":        def("array", func(e *env, a []any) (any, error) { return union(e, a) }),
 		"union":           def("array|object array|object...", union).isLax(),
 		"intersection":    def("array|object array|object...", intersection),
 		"indexOf":         def("array|string any", indexOf(strings.Index, 0)),

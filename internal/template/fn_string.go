@@ -36,6 +36,7 @@ func stringFunctions() map[string]*function {
 		"guid":                 def("string...", func(e *env, a []any) (any, error) { return nameGUID(e.joined(a)).String(), nil }),
 		"uniqueString":         def("string...", func(e *env, a []any) (any, error) { return uniqueString(e.joined(a)), nil }),
 		"newGuid":              def("", newGUID).isOnce(),
+		"like":                 def("string string", like),
 	}
 }
 
@@ -291,6 +292,25 @@ func substring(e *env, a []any) (any, error) {
 			"The index parameter: '%d', the length parameter: '%d', the length of the string parameter: '%d'. Please see https://aka.ms/arm-function-substring for usage details.", from, n, size)
 	}
 	return e.made(slice(s, int(from), int(from+n))), nil
+}
+
+// like compares without case with a pattern, in which * stands for any text.
+func like(e *env, a []any) (any, error) {
+	s, parts := lower(a[0].(string)), strings.Split(lower(a[1].(string)), "*")
+	e.run.spend(len(s) + len(parts))
+	s, ok := strings.CutPrefix(s, parts[0])
+	if len(parts) == 1 {
+		return ok && s == "", nil
+	}
+	last := parts[len(parts)-1]
+	for _, p := range parts[1 : len(parts)-1] {
+		at := strings.Index(s, p)
+		if ok = ok && at >= 0; !ok {
+			return false, nil
+		}
+		s = s[at+len(p):]
+	}
+	return ok && strings.HasSuffix(s, last), nil
 }
 
 // guidNamespace is the namespace of the version 5 GUIDs that guid() makes (Microsoft Learn: Bicep string functions, guid).

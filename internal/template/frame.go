@@ -36,13 +36,15 @@ type frame struct {
 	resources  []*Resource // in the order of the text, loops unfolded
 	byID       map[string]*Resource
 	bySymbol   map[string][]*Resource // also by copy loop
+	open       map[string]*Resource   // by copy loop whose number of turns is unknown
+	broken     bool                   // a resource could not be declared, so others may miss it
 	outputs    *object
 	result     *Result
 }
 
 func (r *run) newFrame(t *Template, name any, at target) *frame {
 	f := &frame{run: r, template: t, name: name, at: at, parameters: map[string]*slot{}, variables: map[string]*slot{},
-		byID: map[string]*Resource{}, bySymbol: map[string][]*Resource{}, outputs: newObject(), result: &Result{}}
+		byID: map[string]*Resource{}, bySymbol: map[string][]*Resource{}, open: map[string]*Resource{}, outputs: newObject(), result: &Result{}}
 	f.result.Scope, _ = parseID(at.spell())
 	return f
 }
@@ -312,15 +314,24 @@ func evalCopyIndex(e *env, x *expr) (any, error) {
 			offset = a
 		}
 	}
+	l, ok := e.loop(name)
+	if !ok {
+		return nil, fault("The template function 'copyIndex' is not expected at this location. The function can only be used in a resource with copy specified. " + seeCopy)
+	}
+	if n, ok := l.index.(int64); ok {
+		return n + offset, nil
+	}
+	return e.run.newUnknown("copyIndex", []any{l.name}), nil
+}
+
+// loop is the innermost loop with a name; without one, that of the resource or output.
+func (e *env) loop(name string) (loop, bool) {
 	for i := len(e.loops) - 1; i >= 0; i-- {
-		if l := e.loops[i]; name == "" || lower(l.name) == lower(name) {
-			if n, ok := l.index.(int64); ok {
-				return n + offset, nil
-			}
-			return e.run.newUnknown("copyIndex", []any{l.name}), nil
+		if l := e.loops[i]; name != "" && lower(l.name) == lower(name) || name == "" && (!l.inner || i == 0) {
+			return l, true
 		}
 	}
-	return nil, fault("The template function 'copyIndex' is not expected at this location. The function can only be used in a resource with copy specified. " + seeCopy)
+	return loop{}, false
 }
 
 // evaluateOutput notes an output's value, or what is wrong with it.
@@ -338,8 +349,8 @@ func (f *frame) evaluateOutput(o *declaration) {
 }
 
 func outputFault(err error, o *declaration) *Error {
-	if placed, ok := err.(*Error); ok {
-		return placed
+	if _, ok := err.(*Error); ok {
+		return place(err, o.node, "")
 	}
 	e := &Error{Code: codeOutput, Message: "The template output '" + o.name + "' is not valid: " + err.Error() + "."}
 	return e.at(o.node)

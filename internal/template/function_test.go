@@ -171,6 +171,13 @@ func TestFunctions(t *testing.T) {
 		{`equals('1', 1)`, `false`},
 		{`greater('b', 'a')`, `true`},
 		{`lessOrEquals(2, 2)`, `true`},
+		{`distinct(createArray('a', 'b', 'a', 1, 1))`, `["a","b",1]`},
+		{`like('abcdef', 'a*C*')`, `true`},
+		{`like('abcabc', '*abc')`, `true`},
+		{`like('aXa', 'a*a*a')`, `false`},
+		{`like('', '***')`, `true`},
+		{`like('a', 'b')`, `false`},
+		{`like('ab', 'a')`, `false`},
 		{`and(true(), false(), fail('not reached'))`, `false`},
 		{`or(false(), true(), fail('not reached'))`, `true`},
 		{`not(false())`, `true`},
@@ -317,7 +324,7 @@ func TestDefaults(t *testing.T) {
 // Every function has a row among the known answers, apart from those that only the deployment can answer.
 func TestEveryFunctionIsTested(t *testing.T) {
 	deployed := map[string]bool{"providers": true, "pickzones": true, "tologicalzone": true, "tologicalzones": true, "tophysicalzone": true,
-		"tophysicalzones": true, "roledefinitions": true, "managementgroup": true, "utcnow": true, "newguid": true}
+		"tophysicalzones": true, "extensions": true, "roledefinitions": true, "managementgroup": true, "utcnow": true, "newguid": true}
 	source := strings.ToLower(read(t, "function_test.go"))
 	for name := range functions {
 		if !deployed[name] && !strings.Contains(source, name+"(") {

@@ -98,7 +98,7 @@ func (f *frame) nestedTemplate(properties *node) (*Template, error) {
 	if t := f.run.templates[n]; t != nil {
 		return t, nil
 	}
-	t, err := newTemplate(n)
+	t, err := newTemplate(n, true)
 	if err == nil {
 		f.run.templates[n] = t
 	}
@@ -141,15 +141,17 @@ func (f *frame) nestedValues(r *Resource, given *object) values {
 		return v
 	}
 	given.each(func(name string, p any) {
-		o, _ := p.(*object)
-		if o == nil {
+		switch p := p.(type) {
+		case *Unknown: // which of two objects it is depends on a condition
+			v[name], _ = r.env.property(p, "value")
+		case *object:
+			if value, ok := p.get("value"); ok {
+				v[name] = value
+			} else if secret, ok := p.get("reference"); ok {
+				v[name] = f.run.secret(secret)
+			}
+		default:
 			f.fail(invalid(r.declaration, "The parameter '%s' of the nested deployment '%s' has no value. "+seeFile, name, r.Name))
-			return
-		}
-		if value, ok := o.get("value"); ok {
-			v[name] = value
-		} else if secret, ok := o.get("reference"); ok {
-			v[name] = f.run.secret(secret)
 		}
 	})
 	return v

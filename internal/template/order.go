@@ -65,8 +65,8 @@ func (f *frame) dependOn(r *Resource, v any) {
 			f.dependOn(r, x)
 		}
 	case string, *Unknown:
-		all := f.matching(fillText(v))
-		if len(all) == 0 && !isUnknown(v) && !isUnknownText(fillText(v)) && r.Condition != false {
+		all, ok := f.matching(fillText(v))
+		if !ok && !f.broken && !isUnknown(v) && !isUnknownText(fillText(v)) && r.Condition != false {
 			f.fail(undefined(short(fillText(v))).(*Error).at(r.declaration))
 		}
 		for _, d := range all {
@@ -89,9 +89,9 @@ func short(s string) string {
 
 // matching are the resources that an entry of dependsOn names: by symbolic name or loop, by id, by id without its scope,
 // or by name.
-func (f *frame) matching(name string) []*Resource {
-	if all := f.bySymbol[lower(name)]; len(all) > 0 {
-		return all
+func (f *frame) matching(name string) ([]*Resource, bool) {
+	if all, ok := f.known(name); ok {
+		return all, true
 	}
 	id := name
 	if strings.Contains(name, "/") {
@@ -99,7 +99,7 @@ func (f *frame) matching(name string) []*Resource {
 	}
 	if parsed, err := parseID(id); err == nil {
 		if r := f.byID[canonical(parsed).Key()]; r != nil {
-			return []*Resource{r}
+			return []*Resource{r}, true
 		}
 	}
 	var all []*Resource
@@ -108,5 +108,5 @@ func (f *frame) matching(name string) []*Resource {
 			all = append(all, r)
 		}
 	}
-	return all
+	return all, len(all) > 0
 }

@@ -17,7 +17,7 @@ type found struct {
 func (e *env) lookup(v any) (found, error) {
 	text := fillText(v)
 	for _, f := range []*frame{e.home, e.frame} {
-		if all := f.bySymbol[lower(text)]; len(all) == 1 {
+		if all, _ := f.known(text); len(all) == 1 {
 			return found{all[0], all[0].ID, v}, nil
 		}
 	}
@@ -124,7 +124,7 @@ func evalReference(e *env, x *expr) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at.resource == nil && len(args) < 2 && !at.id.IsZero() {
+	if at.resource == nil && len(args) < 2 && !at.id.IsZero() && !isUnknownText(at.id.String()) {
 		_, typ, _ := at.id.Split()
 		return nil, invalid(nil, "The template resource '%s' reference to '%s/%s' requires an API version. "+seeTemplate, e.ownerName(), typ, at.id.Name())
 	}
@@ -253,6 +253,9 @@ func evalReferences(e *env, x *expr) (any, error) {
 		return nil, err
 	}
 	loop := fillText(args[0])
+	if e.frame.open[lower(loop)] != nil {
+		return e.run.newUnknown("references", args), nil
+	}
 	all, ok := e.frame.bySymbol[lower(loop)]
 	if !ok {
 		return nil, undefined(loop)
@@ -273,11 +276,15 @@ func evalReferences(e *env, x *expr) (any, error) {
 
 // evalResourceInfo is what is known of a resource of the template without deploying it.
 func evalResourceInfo(e *env, x *expr) (any, error) {
-	name, err := e.name("resourceInfo", x)
+	if err := arityOf("resourceInfo", 1, 1, x); err != nil {
+		return nil, err
+	}
+	v, err := e.eval(x.args[0])
 	if err != nil {
 		return nil, err
 	}
-	all := e.frame.bySymbol[lower(name)]
+	name := fillText(v)
+	all, _ := e.frame.known(name)
 	if len(all) != 1 {
 		return nil, undefined(name)
 	}

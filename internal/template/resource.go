@@ -29,35 +29,59 @@ func (f *frame) declare() {
 
 // expand declares a resource, in each turn of its loop.
 func (f *frame) expand(d declared, e *env, parent *Resource) {
-	loop := d.node.get("copy")
-	if !isObject(loop) {
+	copied := d.node.get("copy")
+	if !isObject(copied) {
 		f.declareOne(d, d.symbol, e, parent)
 		return
 	}
-	count, batch, err := e.turns(loop)
+	count, batch, err := e.turns(copied)
 	if err != nil {
+		f.broken = true
 		f.fail(place(err, d.node, "The template resource '%s' at line '%d' and column '%d'", d.written(), d.node.line, d.node.col))
 		return
 	}
-	name := loop.get("name").str()
+	name := copied.get("name").str()
 	turns, ok := count.(int64)
-	if !ok { // one stands for all of them, and may be none
-		if r := f.declareOne(d, d.symbol, e.turn(name, count), parent); r != nil && r.Condition == true {
-			r.Condition = count
-		}
+	if !ok {
+		f.expandUnknown(d, name, count, e, parent)
 		return
 	}
 	var all []*Resource
 	for i := range turns {
-		if r := f.declareOne(d, indexed(d.symbol, i), e.turn(name, i), parent); r != nil {
+		if r := f.declareOne(d, indexed(d.symbol, i), e.turn(loop{name: name, index: i}), parent); r != nil {
 			all = append(all, r)
 		}
 	}
 	serialize(all, batch)
-	f.bySymbol[lower(name)] = append(f.bySymbol[lower(name)], all...)
+	f.bySymbol[lower(name)] = append(f.bySymbol[lower(name)], all...) // also if there are none
 	if d.symbol != "" && lower(d.symbol) != lower(name) {
 		f.bySymbol[lower(d.symbol)] = append(f.bySymbol[lower(d.symbol)], all...)
 	}
+}
+
+// expandUnknown declares one resource for all turns of a loop whose number is unknown; there may be none.
+func (f *frame) expandUnknown(d declared, name string, count any, e *env, parent *Resource) {
+	r := f.declareOne(d, d.symbol, e.turn(loop{name: name, index: count}), parent)
+	if r == nil {
+		return
+	}
+	if r.Condition == true {
+		r.Condition = count
+	}
+	f.open[lower(name)], f.open[lower(d.symbol)] = r, r
+}
+
+// known are the resources that a symbolic name or the name of a loop stands for; a loop without turns has none.
+func (f *frame) known(name string) ([]*Resource, bool) {
+	name = lower(name)
+	if all, ok := f.bySymbol[name]; ok {
+		return all, true
+	}
+	base, _, _ := strings.Cut(name, "[")
+	if r := f.open[base]; r != nil && base != "" {
+		return []*Resource{r}, true
+	}
+	return nil, false
 }
 
 func indexed(symbol string, i int64) string {
@@ -81,9 +105,8 @@ func (e *env) turns(loop *node) (count any, batch int64, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		turns, known := count.(int64)
 		size, ok := v.(int64)
-		if !ok || size < 0 || known && size > turns && turns > 0 {
+		if !ok || size < 0 {
 			return nil, 0, invalid(loop, "The template 'copy' definition at line '%d' and column '%d' has an invalid copy batch size. "+
 				"The copy batch size must be a non-negative integer value and cannot exceed the copy count '%s'. "+seeCopy, loop.line, loop.col, e.run.text(count))
 		}
@@ -113,7 +136,12 @@ func (f *frame) declareOne(d declared, symbol string, e *env, parent *Resource) 
 	r := &Resource{Symbol: symbol, Deployment: f.owner, Line: int(d.node.line), Column: int(d.node.col), declaration: d.node, Condition: true}
 	inner := *e
 	r.env, inner.owner = &inner, r
-	if err := f.head(r, parent); err != nil {
+	err := f.head(r, parent)
+	if err != nil && r.Condition != true { // perhaps nobody asks: ARM does not evaluate what is not deployed
+		err, r.ID, r.Partial = nil, azure.ID{}, true
+	}
+	if err != nil {
+		f.broken = true
 		f.fail(place(err, d.node, "The template resource '%s' at line '%d' and column '%d'", d.written(), d.node.line, d.node.col))
 		return nil
 	}
@@ -134,8 +162,11 @@ func (f *frame) add(r *Resource) {
 		f.bySymbol[lower(r.Symbol)] = append(f.bySymbol[lower(r.Symbol)], r)
 	}
 	key := r.ID.Key()
+	if key == "" {
+		return
+	}
 	old := f.byID[key]
-	if old != nil && !r.ID.IsZero() && !old.Existing && !r.Existing && !r.Partial && old.Condition != false && r.Condition != false {
+	if old != nil && !old.Existing && !r.Existing && !r.Partial && old.Condition != false && r.Condition != false {
 		_, typ, _ := r.ID.Split()
 		f.fail(invalid(r.declaration, "The resource '%s/%s' at line '%d' and column '%d' is defined multiple times in a template. "+seeResources, typ, r.Name, r.Line, r.Column))
 		return
@@ -155,9 +186,11 @@ func (f *frame) head(r, parent *Resource) (err error) {
 		return fault("it is no JSON object")
 	}
 	if n := n.get("condition"); n != nil {
-		if r.Condition, err = r.env.condition(n); err != nil {
+		condition, err := r.env.condition(n)
+		if err != nil {
 			return err
 		}
+		r.Condition = condition
 	}
 	r.Existing = n.get("existing") != nil && n.get("existing").text == "true"
 	r.OnlyNew = n.get("@options").get("onlyIfNotExists") != nil && n.get("@options").get("onlyIfNotExists").text == "true"
@@ -353,7 +386,9 @@ func (f *frame) part(r *Resource, m field) (any, bool) {
 	if err == nil {
 		return v, true
 	}
-	f.fail(place(err, r.declaration, "The template resource '%s' at line '%d' and column '%d'", r.Name, r.Line, r.Column))
+	if r.Condition == true { // otherwise perhaps nobody asks
+		f.fail(place(err, r.declaration, "The template resource '%s' at line '%d' and column '%d'", r.Name, r.Line, r.Column))
+	}
 	return nil, false
 }
 

@@ -166,6 +166,7 @@ func (e *env) extensionResourceID(a []any) (any, error) {
 // makeID is the id of a type and names below a scope.
 func (e *env) makeID(function string, args, scope, rest []any) (any, error) {
 	typ, ok := rest[0].(string)
+	typ = strings.TrimSuffix(typ, "/")
 	types := strings.Split(typ, "/")
 	if !ok || len(types) < 2 {
 		if isUnknown(rest[0]) {
@@ -221,6 +222,7 @@ func scopeFunctions() map[string]*function {
 		"toPhysicalZone":  def("string string string", unknown),
 		"toPhysicalZones": def("string string array", unknown),
 		"roleDefinitions": def("string", unknown),
+		"extensions":      def("string", unknown),
 	}
 }
 

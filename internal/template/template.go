@@ -64,7 +64,7 @@ func Parse(b []byte) (*Template, error) {
 	if err != nil {
 		return nil, badText(err)
 	}
-	t, err := newTemplate(n)
+	t, err := newTemplate(n, false)
 	if err != nil {
 		return nil, err
 	}
@@ -75,13 +75,13 @@ func badText(err error) *Error {
 	return &Error{Code: codeTemplate, Message: "Deployment template parse failed: '" + err.Error() + "'."}
 }
 
-// newTemplate reads the sections of a template.
-func newTemplate(root *node) (*Template, error) {
+// newTemplate reads the sections of a template. Of a nested one ARM takes any schema: its level is its deployment's.
+func newTemplate(root *node, nested bool) (*Template, error) {
 	t := &Template{root: root, variables: root.get("variables")}
 	if root.kind != objectNode {
 		return nil, badText(faultf("Error reading template: it is no JSON object. Path '', line %d, position %d.", root.line, root.col)).at(root)
 	}
-	if err := t.readSchema(); err != nil {
+	if err := t.readSchema(); err != nil && !nested {
 		return nil, err
 	}
 	t.symbolic = strings.HasPrefix(root.get("languageVersion").str(), "2.") || isObject(root.get("resources"))
@@ -265,7 +265,7 @@ func ParseRequest(b []byte) (*Request, error) {
 
 func (r *Request) readTemplate(n *node) (err error) {
 	if n != nil && n.kind != nullNode {
-		r.Template, err = newTemplate(n)
+		r.Template, err = newTemplate(n, false)
 	}
 	return err
 }
