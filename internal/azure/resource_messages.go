@@ -51,6 +51,8 @@ var (
 		"Property id '{value}' at path '{path}' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "recorded")
 	OperationInProgress = message(409, "OperationNotAllowed",
 		"Operation is not allowed: Another operation ({state}) is in progress, please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details", "recorded, AKS")
+	OperationPreempted = message(409, "OperationPreempted",
+		"The operation has been preempted by another operation.", "recorded, AKS")
 	SubscriptionThrottled = message(429, "SubscriptionRequestsThrottled",
 		"Number of '{kind}' requests for subscription '{subscription}' actor '{actor}' exceeded. Please try again after '{seconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.", "recorded 2024")
 	UnsupportedFilter = message(400, "UnsupportedQuery",
@@ -171,4 +173,16 @@ var (
 		"The {what} is not valid: {reason}.", "local: what Azure says depends on the field")
 	WorkspaceKeysDisabled = message(403, "LocalAuthDisabled",
 		"Local authentication is disabled for this workspace: it takes nothing from agents.", "local: nothing can send here")
+)
+
+// Template deployments.
+var (
+	DeploymentFailed = message(409, "DeploymentFailed",
+		"At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.", "recorded")
+	DeploymentInvalid = message(400, "InvalidTemplateDeployment",
+		"Deployment failed with multiple errors: '{errors}'", "recorded: ARM preflight")
+	DeploymentCanceled = message(409, "DeploymentCanceled",
+		"The deployment was canceled.", "recorded")
+	DeploymentNotRunning = message(409, "DeploymentCannotBeCancelled",
+		"The deployment '{name}' cannot be cancelled because its provisioning state is '{state}'.", "recorded")
 )

@@ -28,6 +28,7 @@ type Request struct {
 	Query   url.Values
 	Header  http.Header
 	Body    Doc
+	Raw     []byte // the body as it came
 	Caller  directory.Caller
 	Base    string // https://host, for links in answers
 

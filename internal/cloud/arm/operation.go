@@ -40,9 +40,29 @@ type operation struct {
 	Version     string           `json:"version"`
 }
 
+// stepError is how an operation failed, as it is kept.
 type stepError struct {
-	Status        int
-	Code, Message string
+	Kept    int         `json:"status,omitempty"`
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+	Details []stepError `json:"details,omitempty"`
+}
+
+func newStepError(e *azure.Error) *stepError {
+	out := &stepError{Kept: e.Status, Code: e.Code, Message: e.Message}
+	for _, d := range e.Details {
+		out.Details = append(out.Details, *newStepError(d))
+	}
+	return out
+}
+
+// answer is the error as a client sees it.
+func (s *stepError) answer() *azure.Error {
+	e := &azure.Error{Status: s.Kept, Code: s.Code, Message: s.Message}
+	for _, d := range s.Details {
+		e.Details = append(e.Details, d.answer())
+	}
+	return e
 }
 
 func (o *operation) status() string {
@@ -154,7 +174,7 @@ func (c *Call) idle() *azure.Error {
 
 // cancel ends an operation that another one overtakes.
 func (o *operation) cancel(c *Call) error {
-	o.Ended, o.Error = c.Now, &stepError{http.StatusConflict, "OperationPreempted", "The operation was preempted by another operation."}
+	o.Ended, o.Error = c.Now, newStepError(azure.OperationPreempted.Error())
 	return o.save(c.Tx)
 }
 
@@ -306,7 +326,7 @@ func (o *operation) finish(c *Call, failed *azure.Error) error {
 	state, status := "Succeeded", http.StatusOK
 	if failed != nil {
 		state, status = "Failed", failed.Status
-		o.Error = &stepError{failed.Status, failed.Code, failed.Message}
+		o.Error = newStepError(failed)
 	}
 	doc, err := c.Load(c.ID)
 	if err != nil {
@@ -315,6 +335,9 @@ func (o *operation) finish(c *Call, failed *azure.Error) error {
 	if doc != nil {
 		Set(doc, "properties.provisioningState", state)
 		delete(Map(doc, internal), "operation")
+		if c.Type.KeepsError && failed != nil {
+			Set(doc, "properties.error", failed)
+		}
 		if err := c.save(c.Type, c.ID, doc); err != nil {
 			return err
 		}
@@ -368,7 +391,7 @@ func pollOperation(c *Call) (Doc, *azure.Error) {
 	}
 	d["endTime"] = op.Ended.Format(time.RFC3339Nano)
 	if op.Error != nil {
-		d["error"] = Doc{"code": op.Error.Code, "message": op.Error.Message}
+		d["error"] = op.Error.answer()
 	}
 	return d, nil
 }
@@ -384,7 +407,7 @@ func pollResult(c *Call) (Doc, *azure.Error) {
 		h.Set("Location", op.resultURL(c.Base))
 		return Answer(Doc{}, http.StatusAccepted, h), nil
 	case op.Error != nil:
-		return nil, &azure.Error{Status: op.Error.Status, Code: op.Error.Code, Message: op.Error.Message}
+		return nil, op.Error.answer()
 	case op.Verb == verbDelete && op.Type == azure.TypeResourceGroup:
 		return Answer(Doc{}, http.StatusOK, nil), nil
 	case op.Verb == verbDelete:

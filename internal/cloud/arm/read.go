@@ -293,6 +293,9 @@ func (c *Call) act() (answer, *azure.Error) {
 		}
 	}
 	doc, err := c.read()
+	if err != nil && a.Absent && err.Status == http.StatusNotFound {
+		doc, err = nil, c.findScope()
+	}
 	if err != nil {
 		return answer{}, err
 	}

@@ -132,6 +132,11 @@ func (req *Request) readBody(r *http.Request) *azure.Error {
 	if len(b) > maxBody {
 		return azure.ContentTooLarge.Format(azure.Fields{"max": "4"})
 	}
+	if req.Raw = b; req.Type.Body != nil {
+		var bad *azure.Error
+		req.Body, bad = req.Type.Body(b)
+		return bad
+	}
 	if len(strings.TrimSpace(string(b))) == 0 {
 		if r.Method == http.MethodPost {
 			return nil

@@ -40,20 +40,22 @@ type Type struct {
 	Links      []Link
 	Back       []Back
 	Children   []Child
-	Keep       []string                    // members a PUT cannot remove: carried over where the request leaves them out
-	InUse      *azure.Message              // refuses a delete while another resource points here; fields: id, name, parent, user
-	InUseBy    map[string]*azure.Message   // the same, for users whose type ends in the key
-	Check      func(*Call) *azure.Error    // validates c.Doc and fills in what the provider computes
-	Written    func(*Call) *azure.Error    // after the resource was stored
-	Guard      func(*Call) *azure.Error    // may refuse a delete
-	Steps      []Step                      // work that goes on after a PUT was accepted
-	Deleting   []Step                      // work that goes on after a DELETE was accepted; the last one removes the resource
-	Deleted    func(*Call) *azure.Error    // after the resource was removed
-	Actions    map[string]Action           // POST, by lower-cased name
-	View       func(*Call, Doc)            // what a reader sees beyond what is stored
-	Refs       func(Doc) []string          // further index entries, beside those of Links
-	Attributes func(*Call) rbac.Attributes // what conditions of role assignments read of a write or a delete
-	Key        func(azure.ID) azure.ID     // where a document is stored that has several ids
+	Keep       []string                         // members a PUT cannot remove: carried over where the request leaves them out
+	InUse      *azure.Message                   // refuses a delete while another resource points here; fields: id, name, parent, user
+	InUseBy    map[string]*azure.Message        // the same, for users whose type ends in the key
+	Check      func(*Call) *azure.Error         // validates c.Doc and fills in what the provider computes
+	Written    func(*Call) *azure.Error         // after the resource was stored
+	Guard      func(*Call) *azure.Error         // may refuse a delete
+	Steps      []Step                           // work that goes on after a PUT was accepted
+	Deleting   []Step                           // work that goes on after a DELETE was accepted; the last one removes the resource
+	Deleted    func(*Call) *azure.Error         // after the resource was removed
+	Actions    map[string]Action                // POST, by lower-cased name
+	View       func(*Call, Doc)                 // what a reader sees beyond what is stored
+	Refs       func(Doc) []string               // further index entries, beside those of Links
+	Attributes func(*Call) rbac.Attributes      // what conditions of role assignments read of a write or a delete
+	Key        func(azure.ID) azure.ID          // where a document is stored that has several ids
+	Body       func([]byte) (Doc, *azure.Error) // reads a body that is not a JSON object
+	KeepsError bool                             // an operation that fails leaves its error in properties.error
 
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
 	Get           func(*Call) (Doc, *azure.Error)
@@ -101,6 +103,7 @@ type Action struct {
 	RBAC   azure.Action // where it is not {type}/{name}/action
 	Status int          // 200 where zero
 	Open   bool         // it decides by itself what the caller may see
+	Absent bool         // the resource need not be there
 }
 
 // Step is a part of a long operation. It runs in a transaction of its own, together with the operation's cursor:

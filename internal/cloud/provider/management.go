@@ -21,10 +21,13 @@ func management() arm.Provider {
 			Codes: arm.Codes{Create: 200, Delete: 204}, Check: checkManagementGroup, View: viewManagementGroup, Deleted: managementGroupDeleted,
 			Keep: []string{"properties.displayName", "properties.details"}},
 		{Name: typeGroupSubscription, Since: "2017-08-31-preview", Versions: versions, Place: arm.InTenant, Codes: arm.Codes{Create: 204, Update: 204, Delete: 204},
-			Check: checkGroupSubscription, Deleted: groupSubscriptionDeleted},
+			Body: noBody, Check: checkGroupSubscription, Deleted: groupSubscriptionDeleted},
 		{Name: "Microsoft.Management/getEntities", Since: "2018-03-01-preview", Versions: versions, Place: arm.InTenant, Open: true, List: listEntities},
 	}}
 }
+
+// noBody is of a PUT that says all in its path.
+func noBody([]byte) (arm.Doc, *azure.Error) { return arm.Doc{}, nil }
 
 func managementGroup(name string) azure.ID {
 	return azure.Root.Resource(azure.TypeManagementGroup, name)
