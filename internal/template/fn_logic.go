@@ -153,6 +153,9 @@ func evalCoalesce(e *env, x *expr) (any, error) {
 	var open []any
 	for _, arg := range x.args {
 		v, err := e.eval(arg)
+		if err != nil && len(open) > 0 {
+			break // what stands before is not null, or the deployment fails
+		}
 		if err != nil {
 			return nil, err
 		}
