@@ -155,19 +155,19 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if err != nil {
 		return err
 	}
+	cl.data, err = dataplane.Open(dataplane.Config{
+		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
+		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
 	cl.arm, err = arm.New(ctx, arm.Config{
 		Store: cl.store, Policy: policy, Tenant: seed.Tenant, Now: c.Now, Propagation: c.Propagation,
 		Authenticate: func(r *http.Request) (directory.Caller, *azure.Error) {
 			return cl.entra.Verify(r, entra.ARMAudiences(r)...)
 		},
-		Active: cl.entra.Active, Providers: provider.All(), Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
-	})
-	if err != nil {
-		return err
-	}
-	cl.data, err = dataplane.Open(dataplane.Config{
-		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
-		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Log: c.Log,
+		Active: cl.entra.Active, Providers: provider.All(cl.data), Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -442,6 +442,18 @@ func TestABACRegistry(t *testing.T) {
 	_, err := read.pull("app:1")
 	read.want("ok", err)
 	read.want("401 UNAUTHORIZED", read.push("app:2", image(t, 2)))
+
+	// A condition on the repository's name opens that one alone.
+	one := w.application("one")
+	w.operator.put(id+"/providers/Microsoft.Authorization/roleAssignments/"+guid(), obj{"properties": obj{"principalId": one.id, "conditionVersion": "2.0",
+		"condition":        "((!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'}) AND !(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/metadata/read'})) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] StringEqualsIgnoreCase 'app'))",
+		"roleDefinitionId": id + "/providers/Microsoft.Authorization/roleDefinitions/" + dataRoles["Container Registry Repository Reader"]}}).ok(201)
+	write.want("ok", write.push("secret:1", image(t, 3)))
+	only := w.as(one).at(t, "freightacr")
+	_, err = only.pull("app:1")
+	only.want("ok", err)
+	_, err = only.pull("secret:1")
+	only.want("401 UNAUTHORIZED", err)
 }
 
 // token is an access token for scopes.

@@ -423,3 +423,46 @@ func TestVaultLife(t *testing.T) {
 	op.get(deleted).refused(404, "DeletedVaultNotFound")
 	op.put(id, w.vaultBody(nil)).ok(200)
 }
+
+// TestSecretAtARM: a template's deployer sets secrets with a right of the control plane and reads none of them.
+func TestSecretAtARM(t *testing.T) {
+	w := newWorld(t)
+	id := w.vault(w.group(w.platform, "rg"), "freight-kv", nil)
+	deployer, user := w.application("deployer"), w.application("user")
+	w.give(deployer.id, "Contributor", id)
+	w.give(user.id, "Key Vault Secrets User", id)
+	const url = "https://freight-kv.vault.azure.net/secrets/db?api-version=7.4"
+	made := deployer.put(id+"/secrets/db", obj{"tags": obj{"team": "freight"}, "properties": obj{"value": "hunter2", "contentType": "text/plain", "attributes": obj{"exp": 2000000000}}}).ok(200)
+	if strings.Contains(made.raw, "hunter2") || !strings.HasPrefix(made.str("properties.secretUriWithVersion"), "https://freight-kv.vault.azure.net/secrets/db/") {
+		t.Errorf("the answer is %s", made.raw)
+	}
+	w.as(deployer).ask(vaultAudience, "GET", url, "").ok(403)
+	got := w.as(user).ask(vaultAudience, "GET", url, "").ok(200)
+	if got.str("value") != "hunter2" || got.at("attributes.exp") != 2e9 || got.str("tags.team") != "freight" {
+		t.Errorf("the secret is %s", got.raw)
+	}
+	deployer.put(id+"/secrets/db", obj{"properties": obj{"value": "hunter3"}}).ok(200)
+	if got := w.as(user).ask(vaultAudience, "GET", url, "").ok(200).str("value"); got != "hunter3" {
+		t.Errorf("the secret is %q", got)
+	}
+	shown := deployer.get(id + "/secrets/db").ok(200)
+	if strings.Contains(shown.raw, "hunter") || shown.at("properties.attributes.enabled") != true {
+		t.Errorf("the secret is shown as %s", shown.raw)
+	}
+	if got := deployer.get(id + "/secrets").ok(200).list("name"); len(got) != 1 || got[0] != "db" {
+		t.Errorf("the secrets are %v", got)
+	}
+	deployer.get(id+"/secrets/other").refused(404, "NotFound")
+	deployer.put(id+"/secrets/d_b", obj{"properties": obj{"value": "v"}}).refused(400, "BadParameter")
+	deployer.put(id+"/secrets/db", obj{"properties": obj{}}).refused(400, "BadParameter")
+	user.put(id+"/secrets/db", obj{"properties": obj{"value": "v"}}).refused(403, "AuthorizationFailed", "'Microsoft.KeyVault/vaults/secrets/write'")
+	if err := w.cloud.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files(t, w.dir, "aksid.db*") {
+		if b, err := os.ReadFile(f); err != nil || bytes.Contains(b, []byte("hunter2")) {
+			t.Errorf("the value lies open in %s, %v", f, err)
+		}
+	}
+	w.start()
+}

@@ -80,7 +80,7 @@ var services = []struct {
 	serve  func(*Service, http.ResponseWriter, *http.Request, string)
 }{
 	{".azurecr.io", (*Service).serveRegistry},
-	{".vault.azure.net", (*Service).serveVault},
+	{vaultSuffix, (*Service).serveVault},
 	{".core.windows.net", (*Service).serveStorage},
 }
 
@@ -132,15 +132,14 @@ func find[T any](tx store.Tx, ref string) (*T, error) {
 }
 
 // decide asks the engine.
-func (s *Service) decide(c directory.Caller, action azure.Action, data bool, scope azure.ID, request map[string]any) rbac.Decision {
+func (s *Service) decide(c directory.Caller, action azure.Action, data bool, scope azure.ID, attributes rbac.Attributes) rbac.Decision {
 	return s.Policy().Decide(rbac.Request{
-		Principal: c.ID, Groups: c.Groups, Action: action, Data: data, Scope: scope, At: s.Now(),
-		Attributes: rbac.Attributes{Request: request},
+		Principal: c.ID, Groups: c.Groups, Action: action, Data: data, Scope: scope, At: s.Now(), Attributes: attributes,
 	})
 }
 
-func (s *Service) may(c directory.Caller, action azure.Action, data bool, scope azure.ID, request map[string]any) bool {
-	return s.decide(c, action, data, scope, request).Outcome == rbac.Granted
+func (s *Service) may(c directory.Caller, action azure.Action, data bool, scope azure.ID, attributes rbac.Attributes) bool {
+	return s.decide(c, action, data, scope, attributes).Outcome == rbac.Granted
 }
 
 // get reads a document of a service into v; false where there is none.

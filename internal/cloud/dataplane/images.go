@@ -321,7 +321,8 @@ func (i *images) complete(tx store.Tx, repo string, m *manifest) error {
 
 // putRepository makes a repository, or notes that it changed.
 func (i *images) putRepository(tx store.Tx, repo string) error {
-	e := entry{Created: i.now()}
+	now := i.now()
+	e := entry{Created: now}
 	_, err := get(tx, kindRepository, i.repo(repo), &e)
 	if err == nil && e.Locks.Write {
 		err = errDisallowed
@@ -329,14 +330,15 @@ func (i *images) putRepository(tx store.Tx, repo string) error {
 	if err != nil {
 		return err
 	}
-	e.Updated = i.now()
+	e.Updated = now
 	return put(tx, kindRepository, i.repo(repo), e)
 }
 
 func (i *images) now() time.Time { return i.Now().UTC() }
 
 func (i *images) putManifest(tx store.Tx, repo string, m manifest) error {
-	old := manifest{entry: entry{Created: i.now()}}
+	now := i.now()
+	old := manifest{entry: entry{Created: now}}
 	_, err := get(tx, kindManifest, i.at(repo, m.Digest), &old)
 	if err == nil && old.Locks.Write {
 		err = errDisallowed
@@ -345,7 +347,7 @@ func (i *images) putManifest(tx store.Tx, repo string, m manifest) error {
 		return err
 	}
 	m.entry = old.entry
-	m.Updated = i.now()
+	m.Updated = now
 	var refs []string
 	for _, d := range m.Blobs {
 		refs = append(refs, i.use(repo, d))
@@ -357,7 +359,8 @@ func (i *images) putManifest(tx store.Tx, repo string, m manifest) error {
 }
 
 func (i *images) putTag(tx store.Tx, repo, name string, d ociregistry.Digest) error {
-	t := tag{entry: entry{Created: i.now()}}
+	now := i.now()
+	t := tag{entry: entry{Created: now}}
 	_, err := get(tx, kindTag, i.tag(repo, name), &t)
 	if err == nil && t.Locks.Write && t.Digest != d {
 		err = errDisallowed
@@ -365,7 +368,7 @@ func (i *images) putTag(tx store.Tx, repo, name string, d ociregistry.Digest) er
 	if err != nil {
 		return err
 	}
-	t.Digest, t.Updated = d, i.now()
+	t.Digest, t.Updated = d, now
 	return put(tx, kindTag, i.tag(repo, name), t, i.tags(repo, d))
 }
 

@@ -81,10 +81,11 @@ func (c *storageCall) serveQueue() error {
 		return err
 	}
 	scope := c.account.ID.Join("queueServices", "default")
+	attributes := map[string]any{"Microsoft.Storage/storageAccounts:name": c.name}
 	if q.queue != "" {
-		scope = q.queueID(q.queue)
+		scope, attributes[typeQueue+":name"] = q.queueID(q.queue), q.queue
 	}
-	if err := c.authorize(scope, q.op.rights); err != nil {
+	if err := c.authorize(scope, q.op.rights, attributes); err != nil {
 		return err
 	}
 	if err := q.readText(); err != nil {

@@ -37,9 +37,6 @@ var rights = map[string]right{
 	"catalog":        {"Microsoft.ContainerRegistry/registries/pull/read", "Microsoft.ContainerRegistry/registries/catalog/read"},
 }
 
-// repositoryName is the attribute that conditions of role assignments compare with (Microsoft Learn: ABAC repository permissions).
-const repositoryName = "Microsoft.ContainerRegistry/registries/repositories:name"
-
 // abac reports whether the registry's data is decided on data actions.
 func (q *question) abac() bool {
 	return strings.EqualFold(q.registry.Properties.Mode, "AbacRepositoryPermissions")
@@ -56,9 +53,9 @@ func (q *question) principal(c directory.Caller) holder {
 			return false
 		}
 		if !q.abac() {
-			return q.may(c, need.action, false, q.registry.ID, nil)
+			return q.may(c, need.action, false, q.registry.ID, rbac.Attributes{})
 		}
-		return q.may(c, need.data, true, q.registry.ID, map[string]any{repositoryName: name})
+		return q.may(c, need.data, true, q.registry.ID, rbac.Attributes{Request: map[string]any{rbac.AttributeRepository: name}})
 	}}
 }
 
@@ -70,7 +67,7 @@ func (q *question) mayEnter(c directory.Caller) bool {
 		if q.abac() {
 			action = need.data
 		}
-		if d := q.decide(c, action, q.abac(), q.registry.ID, nil); d.Outcome == rbac.Granted || d.Condition {
+		if d := q.decide(c, action, q.abac(), q.registry.ID, rbac.Attributes{}); d.Outcome == rbac.Granted || d.Condition {
 			return true
 		}
 	}

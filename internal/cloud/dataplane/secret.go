@@ -1,6 +1,9 @@
 package dataplane
 
 import (
+	"errors"
+	"strings"
+
 	"aksid/internal/azure"
 	"aksid/internal/cloud/store"
 )
@@ -39,13 +42,26 @@ var vaultOps = map[string]vaultOp{
 
 // setSecret makes a new version.
 func (c *vaultCall) setSecret(tx store.Tx) (any, error) {
-	var in struct {
-		settings
-		Value *string
-	}
+	var in newSecret
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
+	v, err := c.addSecret(tx, in)
+	if err != nil {
+		return nil, err
+	}
+	o := c.shown(v)
+	o["value"] = *in.Value
+	return o, nil
+}
+
+// newSecret is what a request says of a secret to be set.
+type newSecret struct {
+	settings
+	Value *string
+}
+
+func (c *vaultCall) addSecret(tx store.Tx, in newSecret) (*objectVersion, error) {
 	switch {
 	case in.Value == nil:
 		return nil, badParameter("The parameter value is required")
@@ -54,12 +70,7 @@ func (c *vaultCall) setSecret(tx store.Tx) (any, error) {
 	}
 	v := &objectVersion{Enabled: true}
 	in.apply(v)
-	if err := c.add(tx, v, []byte(*in.Value)); err != nil {
-		return nil, err
-	}
-	o := c.shown(v)
-	o["value"] = *in.Value
-	return o, nil
+	return v, c.add(tx, v, []byte(*in.Value))
 }
 
 func (c *vaultCall) getSecret(tx store.Tx) (any, error) {
@@ -85,4 +96,68 @@ func viewSecret(c *vaultCall, v *objectVersion) object {
 		o["contentType"] = v.Type
 	}
 	return o
+}
+
+// secretsOf is Resource Manager's way to the secrets of a vault, which was decided on there.
+func (s *Service) secretsOf(tx store.Tx, id azure.ID, name string) (*vaultCall, error) {
+	c := &vaultCall{Service: s, name: strings.ToLower(id.Name()), kind: objectKinds["secrets"], object: name}
+	var err error
+	if c.vault, err = find[vault](tx, "vault:"+c.name); err == nil && (c.vault == nil || !objectName.MatchString(name)) {
+		err = badParameter("The secret's name or its vault is not valid: " + name)
+	}
+	return c, err
+}
+
+// PutSecret sets a secret of a vault as Resource Manager is asked to: properties has the value, contentType and
+// attributes, as in its api-versions. An error is an *azure.Error or the store's.
+func (s *Service) PutSecret(tx store.Tx, vault azure.ID, name string, properties []byte, tags map[string]string) error {
+	c, err := s.secretsOf(tx, vault, name)
+	if err != nil {
+		return err
+	}
+	c.body = properties
+	var in newSecret
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	in.Tags = tags
+	_, err = c.addSecret(tx, in)
+	return err
+}
+
+// Secret is a secret as Resource Manager shows it, without its value; nil where there is none.
+func (s *Service) Secret(tx store.Tx, vault azure.ID, name string) (map[string]any, error) {
+	c, err := s.secretsOf(tx, vault, name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.asked(tx)
+	if e, ok := errors.AsType[*azure.Error](err); ok && e.Code == c.kind.notFound.Code {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	attributes := c.attributes(v)
+	delete(attributes, "recoveryLevel")
+	delete(attributes, "recoverableDays")
+	return object{"contentType": v.Type, "attributes": attributes, "secretUri": c.url("secrets", v.Name), "secretUriWithVersion": c.url("secrets", v.Name, v.Version)}, nil
+}
+
+// SecretNames are the names of a vault's secrets that are not deleted.
+func (s *Service) SecretNames(tx store.Tx, vault azure.ID) ([]string, error) {
+	c, err := s.secretsOf(tx, vault, "all")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for h, err := range decodeAll[objectHead](tx.Scan(kindSecret, c.vault.Own.Content.String()+"/", "")) {
+		if err != nil {
+			return nil, err
+		}
+		if h.Deleted.IsZero() {
+			names = append(names, h.Name)
+		}
+	}
+	return names, nil
 }

@@ -17,6 +17,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
 )
 
 // account is a storage account, as its resource provider describes it.
@@ -196,13 +197,13 @@ type storageRight struct {
 }
 
 // authorize wants all rights of one of the alternatives on a scope. Whoever holds the key may do everything.
-func (c *storageCall) authorize(scope azure.ID, alternatives [][]storageRight) error {
+func (c *storageCall) authorize(scope azure.ID, alternatives [][]storageRight, attributes map[string]any) error {
 	if c.owner {
 		return nil
 	}
 	for _, all := range alternatives {
 		missing := slices.ContainsFunc(all, func(r storageRight) bool {
-			return !c.may(c.caller, "Microsoft.Storage/storageAccounts/"+r.action, r.data, scope, nil)
+			return !c.may(c.caller, "Microsoft.Storage/storageAccounts/"+r.action, r.data, scope, rbac.Attributes{Resource: attributes})
 		})
 		if !missing {
 			return nil

@@ -13,6 +13,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
 )
 
 // vault is a key vault, as its resource provider describes it.
@@ -33,6 +34,7 @@ type accessPolicy struct {
 }
 
 const (
+	vaultSuffix   = ".vault.azure.net"
 	vaultAudience = "https://vault.azure.net"
 	vaultAppID    = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 	maxVaultBody  = 256 << 10 // bytes of a request: a value of 25,600 characters, escaped
@@ -217,7 +219,7 @@ func (c *vaultCall) authorize() error {
 		scope = scope.Join(c.kind.collection, c.object)
 	}
 	action := "Microsoft.KeyVault/vaults/" + c.op.action
-	if c.may(c.caller, action, true, scope, nil) {
+	if c.may(c.caller, action, true, scope, rbac.Attributes{}) {
 		return nil
 	}
 	f := c.fields()

@@ -199,7 +199,7 @@ func (c *vaultCall) update(tx store.Tx) (any, error) {
 
 // url is the id of an object or a version.
 func (c *vaultCall) url(segments ...string) string {
-	return "https://" + c.r.Host + "/" + strings.Join(segments, "/")
+	return "https://" + c.name + vaultSuffix + "/" + strings.Join(segments, "/")
 }
 
 func (c *vaultCall) shown(v *objectVersion) object {

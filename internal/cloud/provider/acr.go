@@ -32,6 +32,7 @@ func containerRegistry() arm.Provider {
 				"generatecredentials": {Do: generateCredentials, Write: true}}},
 		{Name: typeRegistry + "/listUsages", List: listRegistryUsages},
 		{Name: "Microsoft.ContainerRegistry/checkNameAvailability", Place: arm.InSubscription, Single: true, Get: nameAvailability(registryName, registryRef, azure.InvalidRegistryName, azure.RegistryNameTaken)},
+		{Name: typeRegistry + "/replications", Tracked: true, Check: checkReplication},
 		{Name: typeScopeMap, SystemData: true, NameRule: registryChildName, Check: checkScopeMap},
 		{Name: typeToken, SystemData: true, NameRule: registryChildName, Check: checkToken, Links: []arm.Link{{Path: "properties.scopeMapId"}}},
 	}
@@ -176,6 +177,14 @@ func regenerateCredential(c *arm.Call) (any, *azure.Error) {
 		return nil, err
 	}
 	return listCredentials(c)
+}
+
+// checkReplication answers for a registry's copy in another region, which is ready at once.
+func checkReplication(c *arm.Call) *azure.Error {
+	arm.Default(c.Doc, "properties.regionEndpointEnabled", true)
+	arm.Default(c.Doc, "properties.zoneRedundancy", "Disabled")
+	arm.Set(c.Doc, "properties.status", arm.Doc{"displayStatus": "Ready", "timestamp": c.Now.Format(timeForm)})
+	return nil
 }
 
 // limits are the most bytes, webhooks, scope maps and tokens of a registry (Microsoft Learn: ACR service tiers).

@@ -7,8 +7,8 @@ import (
 	"aksid/internal/cloud/arm"
 )
 
-// All are the providers in the order that they are seeded.
-func All() []arm.Provider {
+// All are the providers in the order that they are seeded, over the vaults' data plane.
+func All(secrets Secrets) []arm.Provider {
 	return []arm.Provider{
 		resources(),
 		authorization(),
@@ -18,7 +18,7 @@ func All() []arm.Provider {
 		compute(),
 		containerRegistry(),
 		containerService(),
-		keyVault(),
+		keyVault(secrets),
 		storage(),
 		insights(),
 		operationalInsights(),
