@@ -245,6 +245,10 @@ func (c *Call) authorize(action azure.Action, scope azure.ID) *azure.Error {
 	return azure.AuthorizationFailed.Format(c.who(action, scope))
 }
 
+// Authorize refuses the call unless the caller may perform an action on a scope, where a type decides by itself who may
+// do what.
+func (c *Call) Authorize(action azure.Action, scope azure.ID) *azure.Error { return c.authorize(action, scope) }
+
 // who fills the fields that every refusal begins with. Users are named by UPN, applications by client id,
 // managed identities by object id, as recorded texts do.
 func (c *Call) who(action azure.Action, scope azure.ID) azure.Fields {

@@ -26,6 +26,11 @@ func (c *Call) BadFilter() *azure.Error {
 
 func parseFilter(s string) ([]Term, bool) {
 	var terms []Term
+	if inner, open := strings.CutPrefix(strings.TrimSpace(s), "("); open { // as Terraform writes it
+		if s, open = strings.CutSuffix(inner, ")"); !open {
+			return nil, false
+		}
+	}
 	for s = strings.TrimSpace(s); s != ""; {
 		t, rest, ok := parseTerm(s)
 		if !ok {

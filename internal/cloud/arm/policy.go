@@ -143,7 +143,9 @@ func (c *Call) EndGrant(id azure.ID) error {
 	if err := json.Unmarshal(d.Body, &g); err != nil {
 		return err
 	}
-	g.Until = until
+	if g.Until.IsZero() || until.Before(g.Until) {
+		g.Until = until
+	}
 	return c.PutGrant(g)
 }
 

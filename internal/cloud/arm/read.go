@@ -54,7 +54,7 @@ func (c *Call) read() (Doc, *azure.Error) {
 	if c.Type.Get != nil {
 		return c.Type.Get(c)
 	}
-	doc, err := c.Load(c.ID)
+	doc, err := c.current()
 	if err != nil {
 		return nil, Fault(err)
 	}
@@ -62,6 +62,15 @@ func (c *Call) read() (Doc, *azure.Error) {
 		return nil, c.notFound()
 	}
 	return doc, nil
+}
+
+// current is the document of c.ID, written or there from the beginning; nil where there is none.
+func (c *Call) current() (Doc, error) {
+	doc, err := c.Load(c.ID)
+	if doc == nil && err == nil && c.Type.Initial != nil {
+		doc = c.Type.Initial(c)
+	}
+	return doc, err
 }
 
 // notFound says which part of an id does not exist, from the subscription down.

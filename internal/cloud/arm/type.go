@@ -54,6 +54,7 @@ type Type struct {
 	Refs       func(Doc) []string               // further index entries, beside those of Links
 	Attributes func(*Call) rbac.Attributes      // what conditions of role assignments read of a write or a delete
 	Key        func(azure.ID) azure.ID          // where a document is stored that has several ids
+	Initial    func(*Call) Doc                  // the document that is there before one is written; nil: none
 	Body       func([]byte) (Doc, *azure.Error) // reads a body that is not a JSON object
 	KeepsError bool                             // an operation that fails leaves its error in properties.error
 

@@ -63,7 +63,7 @@ func (c *Call) findAround() *azure.Error {
 		return err
 	}
 	var err error
-	if c.Old, err = c.Load(c.ID); err != nil {
+	if c.Old, err = c.current(); err != nil {
 		return Fault(err)
 	}
 	if c.Old == nil && c.Method == http.MethodPatch {
