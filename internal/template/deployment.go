@@ -8,7 +8,8 @@ import (
 	"aksid/internal/azure"
 )
 
-// Deployment is a template with what it is deployed with and where. What is left out is unknown, not wrong.
+// Deployment is a template with what it is deployed with and where. What is left out is unknown, not wrong; the template
+// alone is needed.
 type Deployment struct {
 	Template   *Template
 	Parameters Parameters
@@ -46,18 +47,19 @@ type Result struct {
 	Errors     []*Error // in the order of the text; those of nested deployments are with the outermost. What is wrong is left out of the rest
 }
 
-// Value is a parameter or an output. It is what a Document's members are.
+// Value is a parameter or an output. That of a secure output is there for the deployment, and not to be shown.
 type Value struct {
 	Name, Type string // the type as ARM writes it: String, SecureString, Int, Bool, Array, Object, SecureObject
-	Value      any
+	Value      any    // as in a Document
 }
 
 // Resource is a resource that a template writes, or one that it only reads.
 type Resource struct {
-	ID           azure.ID       // unknown parts stand as {expression}; zero if an extension provider has it
+	ID           azure.ID       // unknown parts stand as {expression}; zero for another provider's, and if it is not deployed and its name cannot be told
 	Partial      bool           // ID has unknown parts
 	Type         string         // full, as in Microsoft.Network/virtualNetworks/subnets
 	Name         string         // with its parents': vnet/subnet
+	Written      string         // the name as it is written, as in [guid(resourceGroup().id)]
 	Version      string         // api-version
 	Symbol       string         // symbolic name, in a loop with its turn: clusters[2]; "" in templates without
 	Extension    string         // provider other than ARM, as in microsoftGraph; "" for ARM
@@ -65,7 +67,7 @@ type Resource struct {
 	Existing     bool           // only read
 	OnlyNew      bool           // not to be written if it is there (@options.onlyIfNotExists)
 	DependsOn    []*Resource    // explicitly or by reading, in the same deployment
-	Document     map[string]any // what is written beside name, type and apiVersion; nil if nothing is. Numbers are json.Number
+	Document     map[string]any // what is written beside name, type and apiVersion; nil if nothing is. Numbers are json.Number, unknown names of members {expression}
 	Nested       *Result        // of a deployment whose template is known
 	Deployment   *Resource      // that it is nested in; nil at the top
 	Line, Column int            // where it is written

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"aksid/internal/azure"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 const freight = `{` + groupSchema + `,
@@ -98,11 +100,41 @@ func TestRef(t *testing.T) {
 	if refs := r.Outputs[0].Value.(*Unknown).Refs; len(refs) != 1 || refs[0].Path != "properties.loginServer" {
 		t.Errorf("%+v", refs)
 	}
+	if last.Written != "[guid('pull')]" {
+		t.Error(last.Written)
+	}
 	if ref, _ := r.Outputs[1].Value.(*Unknown).Ref(); ref.Function != "listCredentials" || ref.Path != "passwords[0].value" {
 		t.Errorf("%+v", ref)
 	}
 	if r.Find(azure.MustID("/subscriptions/x")) != nil {
 		t.Error("found what is not there")
+	}
+}
+
+// A template can be evaluated by many at once.
+func TestConcurrently(t *testing.T) {
+	d := in(t, freight)
+	results := make(chan string)
+	for range 4 {
+		go func() { results <- show(d.Evaluate()) }()
+	}
+	first := <-results
+	for range 3 {
+		if other := <-results; other != first {
+			t.Errorf("%s\n%s", first, other)
+		}
+	}
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	archive, err := txtar.ParseFile("testdata/modules.txtar")
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := deploymentOf(b, archive)
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Evaluate()
 	}
 }
 

@@ -134,13 +134,10 @@ func (e *env) object(n *node) (any, error) {
 	return o, nil
 }
 
-// nameOf is a member's name; one that is unknown stays an expression.
+// nameOf is a member's name; what is unknown of it stands as {expression}.
 func (r *run) nameOf(v any) string {
 	if u, ok := v.(*Unknown); ok {
-		if u.Text != "" {
-			return u.Text
-		}
-		return u.String()
+		return u.hole()
 	}
 	return r.text(v)
 }
@@ -174,6 +171,10 @@ func (e *env) copyInto(o *object, c *node) error {
 
 // repeat evaluates the input of a loop once for each turn.
 func (e *env) repeat(c *node, name string) (any, error) {
+	input := c.get("input")
+	if input == nil {
+		return nil, invalid(c, "The template 'copy' definition at line '%d' and column '%d' has no input. "+seeCopy, c.line, c.col)
+	}
 	count, err := e.count(c)
 	if err != nil {
 		return nil, err
@@ -183,7 +184,7 @@ func (e *env) repeat(c *node, name string) (any, error) {
 	}
 	list := make([]any, 0, count.(int64))
 	for i := range count.(int64) {
-		v, err := e.turn(loop{name, i, name != ""}).value(c.get("input"))
+		v, err := e.turn(loop{name, i, name != ""}).value(input)
 		if err != nil {
 			return nil, err
 		}

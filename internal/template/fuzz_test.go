@@ -231,3 +231,38 @@ func TestKnownStaysKnown(t *testing.T) {
 		t.Errorf("only %d expressions had values, %d unknown ones", values, unknownValues)
 	}
 }
+
+// Templates with their expressions exchanged, and lines left out, are evaluated or refused as any other.
+func TestMutated(t *testing.T) {
+	all := seeds(t)
+	var pool []string
+	for _, s := range all {
+		pool = append(pool, strings.Split(s, `"`)...)
+	}
+	g := rand.New(rand.NewPCG(3, 4))
+	evaluated := 0
+	for range 3000 {
+		parts := strings.Split(all[g.IntN(len(all))], `"`)
+		for range 1 + g.IntN(4) {
+			at := g.IntN(len(parts))
+			if at%2 == 1 {
+				parts[at] = pool[g.IntN(len(pool))]
+			}
+		}
+		lines := strings.Split(strings.Join(parts, `"`), "\n")
+		if g.IntN(3) == 0 {
+			at := g.IntN(len(lines))
+			lines = append(lines[:at], lines[at+1:]...)
+		}
+		parsed, err := Parse([]byte(strings.Join(lines, "\n")))
+		if err != nil {
+			continue
+		}
+		evaluated++
+		r := (&Deployment{Template: parsed, Partial: true}).Evaluate()
+		checkOrder(t, r)
+	}
+	if evaluated < 1000 {
+		t.Errorf("only %d of 3000 could be read", evaluated)
+	}
+}

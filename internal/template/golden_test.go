@@ -52,7 +52,7 @@ func golden(t *testing.T, path string) {
 	}
 }
 
-func deploymentOf(t *testing.T, archive *txtar.Archive) *Deployment {
+func deploymentOf(t testing.TB, archive *txtar.Archive) *Deployment {
 	d := &Deployment{}
 	var err error
 	for _, f := range archive.Files {
@@ -73,7 +73,7 @@ func deploymentOf(t *testing.T, archive *txtar.Archive) *Deployment {
 	return d
 }
 
-func set(t *testing.T, d *Deployment, line string) {
+func set(t testing.TB, d *Deployment, line string) {
 	name, value, _ := strings.Cut(line, " ")
 	switch name {
 	case "name":

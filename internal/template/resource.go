@@ -133,7 +133,8 @@ func (f *frame) declareOne(d declared, symbol string, e *env, parent *Resource) 
 	if f.run.resources++; f.run.resources > maxResources {
 		panic(exhausted{})
 	}
-	r := &Resource{Symbol: symbol, Deployment: f.owner, Line: int(d.node.line), Column: int(d.node.col), declaration: d.node, Condition: true}
+	r := &Resource{Symbol: symbol, Deployment: f.owner, Line: int(d.node.line), Column: int(d.node.col), declaration: d.node, Condition: true,
+		Written: d.node.get("name").str()}
 	inner := *e
 	r.env, inner.owner = &inner, r
 	err := f.head(r, parent)
