@@ -48,6 +48,17 @@ func ReadKube(paths ...string) (*Kube, error) {
 	return k, nil
 }
 
+// NewKube takes objects as decoded JSON.
+func NewKube(objects ...map[string]any) (*Kube, error) {
+	k := &Kube{}
+	for _, o := range objects {
+		if err := k.take(o); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
 func (k *Kube) read(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -54,6 +54,12 @@ func TestKube(t *testing.T) {
 	if len(k.Of("Service")) != 1 {
 		t.Error("an array of objects")
 	}
+	if k, err := NewKube(map[string]any{"kind": "Service"}, map[string]any{"kind": "Pod"}); err != nil || len(k.Of("Pod")) != 1 {
+		t.Errorf("objects that were decoded: %v, %v", k, err)
+	}
+	if _, err := NewKube(map[string]any{}); err == nil {
+		t.Error("an object without a kind")
+	}
 	var none *Kube
 	if none.Of("Pod") != nil || none.ImageHosts() != nil || none.Subscriptions() != nil {
 		t.Error("no objects are some")
