@@ -12,7 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,29 +33,32 @@ type world struct {
 	recorded recording
 }
 
-// clock is a time that tests move.
+// clock is a time that stands still until a test moves it, or lets it run.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	start   time.Time
+	ahead   atomic.Int64
+	running atomic.Bool
 }
 
 func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
+	at := c.start
+	if c.running.Load() {
+		at = time.Now()
+	}
+	return at.Add(time.Duration(c.ahead.Load()))
 }
 
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func (c *clock) Add(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// Run makes it the time of day.
+func (c *clock) Run() { c.running.Store(true) }
 
 // user is a principal with a token.
 type user struct {
 	w     *world
 	id    string // object id
 	app   string // client id
+	upn   string // of people
 	token string
 }
 
@@ -63,7 +66,7 @@ const host = "localhost:8443"
 
 func newWorld(t testing.TB, set ...func(*cloud.Config)) *world {
 	t.Helper()
-	w := &world{TB: t, dir: t.TempDir(), clock: &clock{now: time.Now()}}
+	w := &world{TB: t, dir: t.TempDir(), clock: &clock{start: time.Now()}}
 	w.start(set...)
 	_, bench := t.(*testing.B)
 	w.recorded.off = bench || len(set) > 0
@@ -88,7 +91,7 @@ func (w *world) start(set ...func(*cloud.Config)) {
 	w.handler, w.tenant = w.cloud.Handler(), info.Tenant.String()
 	w.platform, w.hub = "/subscriptions/"+info.Subscriptions[0].ID, "/subscriptions/"+info.Subscriptions[1].ID
 	secret, app := w.secret()
-	w.operator = &user{w, info.OperatorObjectID.String(), app, w.login(app, secret)}
+	w.operator = &user{w: w, id: info.OperatorObjectID.String(), app: app, token: w.login(app, secret)}
 }
 
 // secret is the operator's, with its client id.
@@ -141,7 +144,7 @@ func (w *world) application(name string) *user {
 	app := w.operator.do("POST", "/v1.0/applications", map[string]any{"displayName": name}).ok(201)
 	sp := w.operator.do("POST", "/v1.0/servicePrincipals", map[string]any{"appId": app.str("appId")}).ok(201)
 	secret := w.operator.do("POST", "/v1.0/servicePrincipals/"+sp.str("id")+"/addPassword", map[string]any{}).ok(200).str("secretText")
-	return &user{w, sp.str("id"), app.str("appId"), w.login(app.str("appId"), secret)}
+	return &user{w: w, id: sp.str("id"), app: app.str("appId"), token: w.login(app.str("appId"), secret)}
 }
 
 // machine is the managed identity of a resource, with a token from its metadata service.

@@ -78,7 +78,7 @@ func TestKill(t *testing.T) {
 		t.Fatalf("too little was written for a test: %d resources, %d clusters", len(acks.resources), len(acks.clusters))
 	}
 	t.Logf("%d resources and %d clusters were acknowledged", len(acks.resources), len(acks.clusters))
-	w.clock.Add(time.Minute) // the processes had the time of day
+	w.clock.Run() // as the processes had it
 	w.start()
 	for _, id := range acks.resources {
 		w.operator.get(id).ok(200)

@@ -152,5 +152,5 @@ func (w *world) later(d time.Duration) {
 	w.Helper()
 	w.clock.Add(d)
 	secret, app := w.secret()
-	w.operator = &user{w, w.operator.id, app, w.login(app, secret)}
+	w.operator = &user{w: w, id: w.operator.id, app: app, token: w.login(app, secret)}
 }

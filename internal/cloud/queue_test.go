@@ -200,7 +200,7 @@ func TestQueueAtARM(t *testing.T) {
 // TestSharedKey: the account's keys open everything, until they are made anew or not allowed.
 func TestSharedKey(t *testing.T) {
 	w := newWorld(t)
-	w.clock.now = time.Now() // the client signs the real time
+	w.clock.Run() // the client signs the real time
 	id := w.account(w.group(w.platform, "rg"), "freightstore", nil)
 	keys := w.operator.do("POST", id+"/listKeys", nil).ok(200)
 	client := func(key string) *azqueue.QueueClient {

@@ -236,22 +236,24 @@ func (c *Call) authorize(action azure.Action, scope azure.ID) *azure.Error {
 	case pass:
 		return nil
 	case d.Outcome == rbac.Denied:
-		f := c.who(action, scope)
+		f := c.Who(action, scope)
 		f["name"], f["id"], f["denyScope"] = d.Deny.Name, strings.ReplaceAll(d.Deny.ID.Name(), "-", ""), d.Deny.Scope.String()
 		return azure.DenyAssignmentAuthorizationFailed.Format(f)
 	case d.Condition || action.Is("Microsoft.Authorization/roleAssignments/write") || action.Is("Microsoft.Authorization/roleAssignments/delete"):
-		return azure.AuthorizationFailedCondition.Format(c.who(action, scope))
+		return azure.AuthorizationFailedCondition.Format(c.Who(action, scope))
 	}
-	return azure.AuthorizationFailed.Format(c.who(action, scope))
+	return azure.AuthorizationFailed.Format(c.Who(action, scope))
 }
 
 // Authorize refuses the call unless the caller may perform an action on a scope, where a type decides by itself who may
 // do what.
-func (c *Call) Authorize(action azure.Action, scope azure.ID) *azure.Error { return c.authorize(action, scope) }
+func (c *Call) Authorize(action azure.Action, scope azure.ID) *azure.Error {
+	return c.authorize(action, scope)
+}
 
-// who fills the fields that every refusal begins with. Users are named by UPN, applications by client id,
+// Who fills the fields that every refusal begins with. Users are named by UPN, applications by client id,
 // managed identities by object id, as recorded texts do.
-func (c *Call) who(action azure.Action, scope azure.ID) azure.Fields {
+func (c *Call) Who(action azure.Action, scope azure.ID) azure.Fields {
 	client := c.Caller.ID.String()
 	switch {
 	case c.Caller.UPN != "":

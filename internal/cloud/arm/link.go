@@ -90,7 +90,7 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 	if pass {
 		return nil
 	}
-	f := c.who(c.Type.write(), c.ID)
+	f := c.Who(c.Type.write(), c.ID)
 	f["linkedAction"], f["linkedScope"] = string(action), target.String()
 	if d.Outcome == rbac.Denied {
 		f["n"], f["linkedScope"], f["denied"], f["deniedScope"] = "0", "", "1", target.String()

@@ -289,6 +289,14 @@ func (c *Call) compute(t *Type, d Doc, own users) {
 // Param is a parameter of the query, whatever the case of its name; "" where there is none.
 func (c *Call) Param(name string) string { return query(c.Request, name) }
 
+// Shown is any resource's document as a client sees it.
+func (c *Call) Shown(id azure.ID, d Doc) Doc {
+	if t := c.arm.reg.find(id.Type()); t != nil {
+		return c.view(t, d)
+	}
+	return d
+}
+
 // act runs a POST action.
 func (c *Call) act() (answer, *azure.Error) {
 	a := c.Type.Actions[strings.ToLower(c.Action)]

@@ -18,7 +18,7 @@ func resources() arm.Provider {
 		t.Since, t.Versions = "2014-04-01", versions
 		return t
 	}
-	return arm.Provider{Namespace: "Microsoft.Resources", Types: []arm.Type{
+	return arm.Provider{Namespace: "Microsoft.Resources", Types: append(deployments(), []arm.Type{
 		row(arm.Type{Name: azure.TypeTenant, Place: arm.InTenant, Open: true, List: listTenants}),
 		row(arm.Type{Name: azure.TypeSubscription, Place: arm.InTenant, Open: true, Get: getSubscription, List: listSubscriptions}),
 		row(arm.Type{Name: azure.TypeSubscription + "/locations", Place: arm.InSubscription, List: listLocations}),
@@ -29,7 +29,7 @@ func resources() arm.Provider {
 		row(arm.Type{Name: azure.TypeResourceGroup, Shown: "Microsoft.Resources/resourceGroups", Place: arm.InSubscription, Tracked: true,
 			Codes: arm.Codes{Delete: 202, Gone: 404}, Trims: true, Keep: []string{"managedBy"},
 			Check: checkGroup, Deleting: []arm.Step{deleteGroup}}),
-	}}
+	}...)}
 }
 
 func listTenants(c *arm.Call) iter.Seq2[arm.Doc, error] {
@@ -94,9 +94,8 @@ func listSubscriptions(c *arm.Call) iter.Seq2[arm.Doc, error] {
 
 // seesInto reports whether the caller has a role at, above or anywhere below a scope.
 func seesInto(c *arm.Call, scope azure.ID) bool {
-	groups := c.Policy().GroupsOf(c.Caller.ID)
-	for g := range c.Policy().Grants() {
-		if (g.Principal == c.Caller.ID || slices.Contains(groups, g.Principal)) && g.InForce(c.Now) && (scope.Contains(g.Scope) || c.Covers(g.Scope, scope)) {
+	for g := range c.Policy().GrantsOf(c.Caller.ID) {
+		if g.InForce(c.Now) && (scope.Contains(g.Scope) || c.Covers(g.Scope, scope)) {
 			return true
 		}
 	}
