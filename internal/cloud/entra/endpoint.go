@@ -1,9 +1,7 @@
 package entra
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,7 +13,6 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
-	"aksid/internal/cloud/store"
 )
 
 const maxForm = 64 << 10 // bytes of a token request
@@ -41,6 +38,8 @@ func (s *Service) serveEntra(w http.ResponseWriter, r *http.Request) {
 		s.serveMetadata(w, r, tenant, openIDConfiguration(authority, "v2.0/", s.issuerOf(authority, tenant, "v2.0")))
 	case rest == "discovery/keys" && get, rest == "discovery/v2.0/keys" && get:
 		s.serveMetadata(w, r, tenant, json.RawMessage(s.key.set))
+	case strings.HasPrefix(rest, "userrealm/") && get:
+		s.serveMetadata(w, r, tenant, userRealm(strings.TrimPrefix(rest, "userrealm/")))
 	case rest == "discovery/instance" && get:
 		s.serveMetadata(w, r, tenant, instanceDiscovery(r))
 	default:
@@ -94,7 +93,7 @@ func openIDConfiguration(authority, version, issuer string) map[string]any {
 		"authorization_endpoint":                authority + "/oauth2/" + version + "authorize",
 		"device_authorization_endpoint":         authority + "/oauth2/" + version + "devicecode",
 		"jwks_uri":                              authority + "/discovery/" + version + "keys",
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		"response_modes_supported":              []string{"query", "fragment", "form_post"},
 		"response_types_supported":              []string{"code", "id_token", "code id_token", "id_token token"},
 		"subject_types_supported":               []string{"pairwise"},
@@ -126,19 +125,23 @@ func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, tenant stri
 	w.Header().Set("Pragma", "no-cache")
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	_ = r.ParseForm() // what cannot be read is missing
-	p, audience, refused := s.grant(r, tenant)
+	i, refused := s.grant(r, tenant)
 	if refused != nil {
 		s.writeError(w, r, refused, oauthErrors[refused.Code])
 		return
 	}
-	token, expiry, err := s.Token(p, audience)
+	p, audience := i.p, i.audience
+	token, expiry, err := s.issue(i)
+	seconds := int64(lifetime(p)/time.Second) - 1
+	answer := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
+	if err == nil && i.user != nil {
+		err = s.addUser(answer, r, i)
+	}
 	if err != nil {
 		refused = s.internal(r, err, azure.EntraInternal)
 		s.writeError(w, r, refused, oauthErrors[refused.Code])
 		return
 	}
-	seconds := int64(lifetime(p)/time.Second) - 1
-	answer := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 	if v1 {
 		text := strconv.FormatInt(seconds, 10)
 		answer["expires_in"], answer["ext_expires_in"] = text, text
@@ -149,89 +152,37 @@ func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, tenant stri
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// grant decides a token request: whose token, and for which audience.
-func (s *Service) grant(r *http.Request, tenant string) (directory.Principal, string, *azure.Error) {
-	var p directory.Principal
+// issue is whose token a request gets, and which.
+type issue struct {
+	p        directory.Principal
+	audience string
+	proof    string // how the client proved itself, as appidacr has it
+	user     *login // of users
+}
+
+// grant decides a token request.
+func (s *Service) grant(r *http.Request, tenant string) (i issue, refused *azure.Error) {
 	form := r.PostForm
-	id, secret := clientCredential(r)
 	switch grant := form.Get("grant_type"); {
 	case r.Method != http.MethodPost:
-		return p, "", azure.TokenEndpointMethod.Format(azure.Fields{"allowed": "POST", "method": r.Method})
+		return i, azure.TokenEndpointMethod.Format(azure.Fields{"allowed": "POST", "method": r.Method})
 	case grant == "":
-		return p, "", missing("grant_type")
+		return i, missing("grant_type")
+	case grant != "client_credentials" && userGrants[grant] == nil:
+		return i, azure.GrantUnsupported.Format(azure.Fields{"grant": grant})
 	case grant != "client_credentials":
-		return p, "", azure.GrantUnsupported.Format(azure.Fields{"grant": grant})
-	case secret == "" && form.Get("client_assertion") != "":
-		return p, "", assertionError(form.Get("client_assertion"))
-	case secret == "":
-		return p, "", azure.CredentialMissing.Error()
-	case id == "":
-		return p, "", missing("client_id")
+		i, refused = s.grantUser(r, tenant, userGrants[grant])
+	default:
+		i, refused = s.grantClient(r, tenant)
 	}
-	if err := s.tenantError(tenant); err != nil {
-		return p, "", err
+	if refused == nil && !known(i.audience, r.Host) {
+		refused = azure.ResourceUnknown.Format(azure.Fields{"resource": i.audience, "tenant": directory.TenantName})
 	}
-	p, refused := s.client(r, id, secret)
-	if refused != nil {
-		return p, "", refused
-	}
-	audience, refused := requested(form)
-	if refused == nil && !known(audience, r.Host) {
-		refused = azure.ResourceUnknown.Format(azure.Fields{"resource": audience, "tenant": tenantName})
-	}
-	return p, audience, refused
+	return i, refused
 }
 
 func missing(parameter string) *azure.Error {
 	return azure.ParameterMissing.Format(azure.Fields{"name": parameter})
-}
-
-// clientCredential reads a client's id and secret from the form, or else as RFC 6749 section 2.3.1 has them in a header.
-func clientCredential(r *http.Request) (id, secret string) {
-	id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
-	user, password, ok := r.BasicAuth()
-	if !ok || secret != "" {
-		return id, secret
-	}
-	user, err := url.QueryUnescape(user)
-	password, err2 := url.QueryUnescape(password)
-	if err != nil || err2 != nil {
-		return id, ""
-	}
-	return user, password
-}
-
-// client authenticates a client.
-func (s *Service) client(r *http.Request, id, secret string) (p directory.Principal, refused *azure.Error) {
-	app, err := azure.ParseGUID(id)
-	if err != nil {
-		return p, azure.ApplicationNotFound.Format(azure.Fields{"app": id, "tenant": tenantName})
-	}
-	err = s.Store.View(r.Context(), func(tx store.Tx) (err error) {
-		p, err = directory.Authenticate(tx, app, secret, s.Now())
-		return err
-	})
-	if err == nil {
-		return p, nil
-	}
-	fields := azure.Fields{"app": app.String(), "name": p.DisplayName, "tenant": tenantName}
-	if errors.Is(err, directory.ErrNoServicePrincipal) {
-		fields["tenant"] = s.Tenant.String() // this text has the id, the other one the name
-	}
-	for known, message := range clientErrors {
-		if errors.Is(err, known) {
-			return p, message.Format(fields)
-		}
-	}
-	return p, s.internal(r, err, azure.EntraInternal)
-}
-
-var clientErrors = map[error]*azure.Message{
-	directory.ErrNoApplication:      azure.ApplicationNotFound,
-	directory.ErrNoServicePrincipal: azure.ServicePrincipalMissing,
-	directory.ErrDisabled:           azure.ApplicationDisabled,
-	directory.ErrSecretWrong:        azure.SecretWrong,
-	directory.ErrSecretExpired:      azure.SecretExpired,
 }
 
 // requested is the audience that a form asks for: its resource, or its scope without exactly "/.default".
@@ -256,22 +207,6 @@ func requested(form url.Values) (string, *azure.Error) {
 // openIDScopes mean nothing for an application, but MSAL for Go sends them along.
 var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
 
-// assertionError refuses a client assertion: no application has a federated credential here.
-func assertionError(assertion string) *azure.Error {
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
-	parts := strings.Split(assertion, ".")
-	if len(parts) != 3 {
-		return azure.AssertionMalformed.Error()
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(payload, &claims) != nil {
-		return azure.AssertionMalformed.Error()
-	}
-	return azure.FederationIssuer.Format(azure.Fields{"issuer": claims.Issuer})
-}
-
 // oauthErrors are the values of "error" (RFC 6749 section 5.2) that go with Entra's codes.
 var oauthErrors = map[string]string{
 	azure.TokenEndpointMethod.Code:     "invalid_request",
@@ -290,6 +225,23 @@ var oauthErrors = map[string]string{
 	azure.ScopeNotDefault.Code:         "invalid_scope",
 	azure.ResourceUnknown.Code:         "invalid_resource",
 	azure.EntraInternal.Code:           "server_error",
+	azure.FederationMissing.Code:       "invalid_client",
+	azure.FederationNoMatch.Code:       "invalid_client",
+	azure.FederationAudience.Code:      "invalid_client",
+	azure.FederationSubject.Code:       "invalid_client",
+	azure.FederationSubjectCase.Code:   "invalid_client",
+	azure.IssuerUnreachable.Code:       "invalid_request",
+	azure.AssertionTooLong.Code:        "invalid_request",
+	azure.AssertionExpired.Code:        "invalid_client",
+	azure.AssertionSignature.Code:      "invalid_client",
+	azure.AssertionClient.Code:         "invalid_client",
+	azure.AssertionAudience.Code:       "invalid_client",
+	azure.PasswordWrong.Code:           "invalid_grant",
+	azure.UserNotFound.Code:            "invalid_grant",
+	azure.UserDisabled.Code:            "invalid_grant",
+	azure.RefreshTokenMalformed.Code:   "invalid_grant",
+	azure.RefreshTokenExpired.Code:     "invalid_grant",
+	azure.RefreshTokenRevoked.Code:     "invalid_grant",
 }
 
 // entraError is the body of a refused token request.

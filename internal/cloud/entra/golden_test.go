@@ -2,6 +2,7 @@ package entra
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -85,6 +86,7 @@ func newGolden(t *testing.T) *golden {
 	for name, secret := range te.secrets {
 		g.values["<"+name+" secret>"] = secret
 	}
+	g.values["<certificate>"] = base64.StdEncoding.EncodeToString(newCert(t, start).Raw)
 	te.update(func(tx store.Tx) error {
 		for _, m := range machines {
 			if err := tx.Put(store.Doc{Kind: directory.KindResource, Key: m.id.Key(), Body: []byte(m.body)}); err != nil {
@@ -186,6 +188,7 @@ var random = []struct {
 }{
 	{"token", regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+`)},
 	{"secret", regexp.MustCompile(`[A-Za-z0-9]{3}8Q~[A-Za-z0-9._~-]{34}`)},
+	{"thumbprint", regexp.MustCompile(`"customKeyIdentifier": "[\w+/=]+`)},
 	{"hint", regexp.MustCompile(`"hint": "...`)},
 	{"key", regexp.MustCompile(`"(?:n|kid)": "[\w-]+`)},
 	{"guid", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)},
@@ -219,7 +222,7 @@ func (g *golden) name(kind, value string) string {
 	if g.names[value] == "" {
 		g.count[kind]++
 		name := fmt.Sprintf("<%s %d>", kind, g.count[kind])
-		if kind == "hint" || kind == "key" {
+		if kind == "hint" || kind == "key" || kind == "thumbprint" {
 			name = value[:strings.LastIndexByte(value, '"')+1] + name
 		}
 		g.names[value] = name

@@ -35,7 +35,7 @@ var graphFaults = map[fault]*azure.Message{
 }
 
 // graphRoute is a row of Graph's route table. In a path {set} is the name of a kind of objects, {id} and {member}
-// are objects.
+// are objects, or what belongs to one.
 type graphRoute struct {
 	method, path string
 	write        bool // only for administrators of the directory
@@ -60,6 +60,11 @@ var graphRoutes = []graphRoute{
 	{"POST", "{set}/{id}/checkMemberGroups", false, 200, (*graphCall).checkMemberGroups},
 	{"POST", "{set}/{id}/addPassword", true, 200, (*graphCall).addPassword},
 	{"POST", "{set}/{id}/removePassword", true, 204, (*graphCall).removePassword},
+	{"GET", "applications/{id}/federatedIdentityCredentials", false, 200, (*graphCall).federations},
+	{"POST", "applications/{id}/federatedIdentityCredentials", true, 201, (*graphCall).addFederation},
+	{"GET", "applications/{id}/federatedIdentityCredentials/{member}", false, 200, (*graphCall).federation},
+	{"PATCH", "applications/{id}/federatedIdentityCredentials/{member}", true, 204, (*graphCall).changeFederation},
+	{"DELETE", "applications/{id}/federatedIdentityCredentials/{member}", true, 204, (*graphCall).removeFederation},
 	{"GET", "groups/{id}/members", false, 200, (*graphCall).members},
 	{"POST", "groups/{id}/members/$ref", true, 204, (*graphCall).addMember},
 	{"DELETE", "groups/{id}/members/{member}/$ref", true, 204, (*graphCall).removeMember},
@@ -76,6 +81,7 @@ type graphCall struct {
 	id, member string
 	query      url.Values
 	body       []byte
+	password   *directory.Password // of the body, hashed before the transaction: that takes its time
 	caller     directory.Principal
 }
 
@@ -134,6 +140,9 @@ func (s *Service) graph(w http.ResponseWriter, r *http.Request) (int, any, *azur
 		return 0, nil, azure.GraphBody.Error()
 	}
 	c.body = body
+	if route.write {
+		c.password = c.hashPassword()
+	}
 	answer, err := c.run(route, caller)
 	return route.status, answer, err
 }
@@ -253,7 +262,7 @@ func (c *graphCall) failed(err error, id string) *azure.Error {
 func (c *graphCall) context(what string) string { return c.root + "/$metadata#" + what }
 
 // decodeBody reads the properties of a request's body. Any that T does not have is refused, unless it is null or
-// empty, as az sends some. Annotations are not looked at.
+// empty, as az sends some; no keyCredentials are none. Annotations are not looked at.
 func decodeBody[T any](c *graphCall) (T, *azure.Error) {
 	var v T
 	var properties map[string]json.RawMessage
@@ -261,7 +270,7 @@ func decodeBody[T any](c *graphCall) (T, *azure.Error) {
 		return v, azure.GraphBody.Error()
 	}
 	for name, value := range properties {
-		if nothing := string(value); strings.Contains(name, "@") || nothing == "null" || nothing == "[]" {
+		if nothing := string(value); strings.Contains(name, "@") || nothing == "null" || nothing == "[]" && name != "keyCredentials" {
 			delete(properties, name)
 		}
 	}

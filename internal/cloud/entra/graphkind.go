@@ -30,7 +30,8 @@ var (
 		{"users", "user", directory.User, []string{"id", "displayName", "userPrincipalName", "mailNickname", "mail", "accountEnabled"}},
 		{"groups", "group", directory.Group, []string{"id", "displayName", "mailNickname", "mailEnabled", "securityEnabled"}},
 	}
-	directoryObjects = &graphKind{set: "directoryObjects", name: "directoryObject"}
+	federatedCredentials = &graphKind{set: "federatedIdentityCredentials", name: "federatedIdentityCredential"}
+	directoryObjects     = &graphKind{set: "directoryObjects", name: "directoryObject"}
 )
 
 func graphKindOf(set string) *graphKind {
@@ -164,7 +165,7 @@ func (c *graphCall) showApplication(a directory.App) object {
 	return object{
 		"id": a.ID.String(), "appId": a.AppID.String(), "displayName": a.DisplayName, "createdDateTime": timestamp(a.Created),
 		"deletedDateTime": nil, "identifierUris": []string{}, "signInAudience": signInAudience, "tags": []string{},
-		"passwordCredentials": showSecrets(a.Secrets), "keyCredentials": []string{}, "requiredResourceAccess": []string{},
+		"passwordCredentials": showSecrets(a.Secrets), "keyCredentials": showCertificates(a.Certificates), "requiredResourceAccess": []string{},
 	}
 }
 
@@ -174,7 +175,7 @@ func (c *graphCall) showServicePrincipal(p directory.Principal) object {
 		"accountEnabled": !p.Disabled, "createdDateTime": timestamp(p.Created), "deletedDateTime": nil,
 		"servicePrincipalType": p.Kind, "servicePrincipalNames": []string{p.AppID.String()}, "alternativeNames": []string{},
 		"appOwnerOrganizationId": c.Tenant.String(), "appRoleAssignmentRequired": false, "signInAudience": signInAudience,
-		"passwordCredentials": showSecrets(p.Secrets), "keyCredentials": []string{}, "tags": []string{},
+		"passwordCredentials": showSecrets(p.Secrets), "keyCredentials": showCertificates(p.Certificates), "tags": []string{},
 	}
 	if p.Kind == directory.ManagedIdentity {
 		explicit := "isExplicit=False"

@@ -36,7 +36,7 @@ func (c *graphCall) ownedObjects() (any, *azure.Error) {
 }
 
 func (c *graphCall) organization() (any, *azure.Error) {
-	return c.collection("organization", []object{{"id": c.Tenant.String(), "displayName": tenantName, "tenantType": "AAD"}}), nil
+	return c.collection("organization", []object{{"id": c.Tenant.String(), "displayName": directory.TenantName, "tenantType": "AAD"}}), nil
 }
 
 func (c *graphCall) collection(context string, value []object) object {

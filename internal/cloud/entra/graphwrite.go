@@ -20,17 +20,20 @@ const (
 
 // What clients may write. Properties that are not here are refused by name.
 type (
-	applicationBody struct{ DisplayName, SignInAudience *string }
-	clientBody      struct {
+	applicationBody struct {
+		DisplayName, SignInAudience *string
+		KeyCredentials              *[]keyBody
+	}
+	clientBody struct {
 		AppID          string // at creation only
 		DisplayName    *string
 		AccountEnabled *bool
+		KeyCredentials *[]keyBody
 	}
 	groupBody struct {
 		DisplayName, Description, MailNickname *string
 		MailEnabled, SecurityEnabled           *bool
 	}
-	// A user's password is taken and forgotten: nobody signs in here.
 	userBody struct {
 		DisplayName, MailNickname, UserPrincipalName *string
 		AccountEnabled                               *bool
@@ -131,7 +134,7 @@ func (c *graphCall) change(e *entry) *azure.Error {
 			refused = c.invalid("signInAudience")
 		}
 		if refused == nil {
-			refused = c.setText(&e.app.DisplayName, "displayName", body.DisplayName)
+			refused = firstError(c.setText(&e.app.DisplayName, "displayName", body.DisplayName), c.setCertificates(&e.app.Certificates, body.KeyCredentials))
 		}
 		return refused
 	case "servicePrincipal":
@@ -151,7 +154,7 @@ func (c *graphCall) change(e *entry) *azure.Error {
 
 func (c *graphCall) setClient(e *entry, body clientBody) *azure.Error {
 	setEnabled(&e.p, body.AccountEnabled)
-	return c.setText(&e.p.DisplayName, "displayName", body.DisplayName)
+	return firstError(c.setText(&e.p.DisplayName, "displayName", body.DisplayName), c.setCertificates(&e.p.Certificates, body.KeyCredentials))
 }
 
 // upnShape is what a userPrincipalName looks like.
@@ -163,6 +166,9 @@ func (c *graphCall) changeUser(p *directory.Principal) *azure.Error {
 		return refused
 	}
 	setEnabled(p, body.AccountEnabled)
+	if c.password != nil {
+		p.Password = c.password
+	}
 	if upn := body.UserPrincipalName; upn != nil && !strings.EqualFold(*upn, p.UPN) {
 		if !upnShape.MatchString(*upn) {
 			return c.invalid("userPrincipalName")

@@ -103,7 +103,7 @@ func (m imds) grant(r *http.Request) (p directory.Principal, resource string, re
 	case p.Disabled:
 		refused = azure.ApplicationDisabled.Format(azure.Fields{"app": p.AppID.String(), "name": p.DisplayName})
 	case !known(resource, audienceHost(resource)):
-		refused = azure.ResourceUnknown.Format(azure.Fields{"resource": resource, "tenant": tenantName})
+		refused = azure.ResourceUnknown.Format(azure.Fields{"resource": resource, "tenant": directory.TenantName})
 	}
 	return p, resource, refused
 }

@@ -16,9 +16,6 @@ import (
 	"aksid/internal/rbac"
 )
 
-// tenantName is the display name that Entra gives a new tenant.
-const tenantName = "Default Directory"
-
 // Config of a Service.
 type Config struct {
 	Dir    string              // holds the signing key, readable by its owner only
@@ -26,7 +23,9 @@ type Config struct {
 	Store  store.Store         // of the directory
 	Policy func() *rbac.Policy // resolves groups
 	Now    func() time.Time
-	Log    *slog.Logger // told of faults of our own, which clients see as Azure's
+	// Propagation is how long until a federated credential counts.
+	Propagation time.Duration
+	Log         *slog.Logger // told of faults of our own, which clients see as Azure's
 }
 
 // Service issues and verifies tokens, and serves the directory.

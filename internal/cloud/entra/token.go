@@ -26,13 +26,16 @@ type claims struct {
 	NotBefore int64             `json:"nbf"`
 	Expiry    int64             `json:"exp"`
 	AppID     azure.GUID        `json:"appid,omitzero"`
-	AppIDACR  string            `json:"appidacr,omitempty"` // how the client proved itself: "1" with a secret, "2" with a certificate
+	AppIDACR  string            `json:"appidacr,omitempty"` // how the client proved itself
 	IDP       string            `json:"idp"`
 	IDType    string            `json:"idtyp"` // app or user
 	Object    azure.PrincipalID `json:"oid"`
 	Subject   string            `json:"sub"`
 	Tenant    azure.GUID        `json:"tid"`
-	UPN       string            `json:"upn,omitempty"`
+	Methods   []string          `json:"amr,omitempty"`         // how a user signed in
+	Scope     string            `json:"scp,omitempty"`         // what a user's client may do
+	UPN       string            `json:"upn,omitempty"`         // of users
+	UserName  string            `json:"unique_name,omitempty"` // of users
 	Name      string            `json:"name,omitempty"`
 	Unique    string            `json:"uti"`
 	Version   string            `json:"ver"`
@@ -44,13 +47,18 @@ func (s *Service) issuer() string { return "https://sts.windows.net/" + s.Tenant
 
 // Token issues an access token of p for exactly that audience, and says when it expires.
 func (s *Service) Token(p directory.Principal, audience string) (string, time.Time, error) {
-	c, err := s.claimsOf(p)
+	return s.issue(issue{p: p, audience: audience, proof: bySecret})
+}
+
+// issue makes an access token.
+func (s *Service) issue(i issue) (string, time.Time, error) {
+	c, err := s.claimsOf(i)
 	if err != nil {
 		return "", time.Time{}, err
 	}
 	now := s.Now().Truncate(time.Second)
-	expiry := now.Add(lifetime(p))
-	c.Audience = audience
+	expiry := now.Add(lifetime(i.p))
+	c.Audience = i.audience
 	c.IssuedAt, c.NotBefore, c.Expiry = now.Add(-backdate).Unix(), now.Add(-backdate).Unix(), expiry.Unix()
 	payload, err := json.Marshal(c)
 	if err != nil {
@@ -67,7 +75,8 @@ func lifetime(p directory.Principal) time.Duration {
 	return clientLife
 }
 
-func (s *Service) claimsOf(p directory.Principal) (claims, error) {
+func (s *Service) claimsOf(i issue) (claims, error) {
+	p := i.p
 	c := claims{
 		Issuer: s.issuer(), IDP: s.issuer(), Tenant: s.Tenant, Version: "1.0",
 		Object: p.ID, Subject: p.ID.String(), Unique: uniqueID(),
@@ -75,12 +84,15 @@ func (s *Service) claimsOf(p directory.Principal) (claims, error) {
 	switch {
 	case p.Type == directory.User:
 		c.IDType, c.UPN, c.Name = "user", p.UPN, p.DisplayName
+		if i.user != nil {
+			c.UserName, c.AppID, c.AppIDACR, c.Methods, c.Scope = p.UPN, i.user.client, byNothing, []string{"pwd"}, "user_impersonation"
+		}
 	case p.Type != directory.ServicePrincipal:
 		return c, errors.New("no tokens for a " + p.Type)
 	case p.Kind == directory.ManagedIdentity:
-		c.IDType, c.AppID, c.AppIDACR, c.Resource = "app", p.AppID, "2", p.Resource
+		c.IDType, c.AppID, c.AppIDACR, c.Resource = "app", p.AppID, byAssertion, p.Resource
 	default:
-		c.IDType, c.AppID, c.AppIDACR = "app", p.AppID, "1"
+		c.IDType, c.AppID, c.AppIDACR = "app", p.AppID, i.proof
 	}
 	return c, nil
 }
