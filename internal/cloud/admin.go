@@ -31,6 +31,7 @@ func (cl *Cloud) admin() http.Handler {
 	mux.HandleFunc("GET "+adminPath+"faults", answering(func(*http.Request) (any, error) { return cl.faults.List(), nil }))
 	mux.HandleFunc("POST "+adminPath+"faults", answering(cl.addFault))
 	mux.HandleFunc("DELETE "+adminPath+"faults", answering(func(*http.Request) (any, error) { cl.faults.Clear(); return cl.faults.List(), nil }))
+	mux.HandleFunc("POST "+adminPath+"token", answering(cl.serviceAccountToken))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Aksid-Key")), []byte(cl.adminKey)) != 1 {
 			http.Error(w, "the admin key is missing or wrong", http.StatusUnauthorized)

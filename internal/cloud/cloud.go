@@ -151,7 +151,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if first {
 		seed.Tenant = azure.NewGUID()
 	}
-	cl.entra, err = entra.Open(entra.Config{Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Policy: policy.Current, Now: c.Now, Log: c.Log})
+	cl.entra, err = entra.Open(entra.Config{Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Policy: policy.Current, Now: c.Now, Propagation: c.Propagation, Log: c.Log})
 	if err != nil {
 		return err
 	}

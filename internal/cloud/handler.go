@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"aksid/internal/cloud/dataplane"
+	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/entra"
 )
 
 // Handler serves every host of the local Azure.
 func (cl *Cloud) Handler() http.Handler {
-	graph, metadata, admin := cl.entra.Handler(), cl.entra.Metadata(), cl.admin()
+	graph, metadata, admin, issuers := cl.entra.Handler(), cl.entra.Metadata(), cl.admin(), cl.entra.Issuers()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		host := hostName(r.Host)
@@ -23,6 +24,10 @@ func (cl *Cloud) Handler() http.Handler {
 		}
 		if dataplane.Serves(host) {
 			cl.data.ServeHTTP(w, r)
+			return
+		}
+		if strings.HasSuffix(host, directory.IssuerSuffix) {
+			issuers.ServeHTTP(w, r)
 			return
 		}
 		r = clean(r)

@@ -15,14 +15,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"aksid/internal/cloud/directory"
 )
 
 // Hosts are the names that the local Azure answers to, as in its certificate: its own, and Azure's that it stands in for.
 var Hosts = []string{
 	"localhost", "management.azure.com", "login.microsoftonline.com", "graph.microsoft.com",
-	"*.azurecr.io", "*.vault.azure.net", "*.queue.core.windows.net", "*.blob.core.windows.net",
+	"*.azurecr.io", "*.vault.azure.net", "*.queue.core.windows.net", "*.blob.core.windows.net", "*" + directory.IssuerSuffix,
 }
 
 const (
@@ -51,7 +54,21 @@ func openAuthority(dir string, now time.Time) (*authority, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds no ECDSA key", keyFile)
 	}
+	for _, domain := range domains() {
+		if !slices.Contains(cert.Leaf.PermittedDNSDomains, domain) {
+			return newAuthority(certFile, keyFile, now) // made before the local Azure had this name
+		}
+	}
 	return &authority{cert.Leaf, key}, nil
+}
+
+// domains are Hosts as a name constraint has them.
+func domains() []string {
+	var all []string
+	for _, h := range Hosts {
+		all = append(all, strings.TrimPrefix(h, "*."))
+	}
+	return all
 }
 
 func newAuthority(certFile, keyFile string, now time.Time) (*authority, error) {
@@ -59,17 +76,13 @@ func newAuthority(certFile, keyFile string, now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	var domains []string
-	for _, h := range Hosts {
-		domains = append(domains, strings.TrimPrefix(h, "*."))
-	}
 	_, v4, _ := net.ParseCIDR("127.0.0.0/8")
 	_, v6, _ := net.ParseCIDR("::1/128")
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "aksid local Azure"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(caLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains, PermittedIPRanges: []*net.IPNet{v4, v6},
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains(), PermittedIPRanges: []*net.IPNet{v4, v6},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
