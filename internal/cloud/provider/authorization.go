@@ -22,18 +22,22 @@ const (
 // authorization is Azure RBAC's own resources (azure-facts 3.7).
 func authorization() arm.Provider {
 	versions := []string{"2022-04-01", "2020-10-01-preview", "2020-08-01-preview", "2020-04-01-preview", "2020-03-01-preview", "2018-09-01-preview", "2018-01-01-preview", "2015-07-01"}
-	return arm.Provider{Namespace: "Microsoft.Authorization", Types: []arm.Type{
+	return arm.Provider{Namespace: "Microsoft.Authorization", Service: pimPrincipal, Types: append([]arm.Type{
 		{Name: typeRoleAssignment, Since: "2014-04-01", Versions: versions, Place: arm.Any,
 			Codes: arm.Codes{Create: 201, Update: 200, Delete: 200, Gone: 204},
-			Refs:  assignmentRefs, Check: checkAssignment, Deleted: assignmentDeleted, List: listAssignments, View: viewAssignment},
+			Refs:  assignmentRefs, Attributes: assignmentAttributes, Check: checkAssignment, Guard: guardLastOwner, Deleted: assignmentDeleted,
+			Get: getAssignment, List: listAssignments, View: viewAssignment},
 		{Name: typeRoleDefinition, Since: "2014-04-01", Versions: versions[1:], Place: arm.Any, Key: roleKey,
 			Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
 			Refs:  roleRefs, Check: checkRole, Deleted: roleDeleted, Get: getRole, List: listRoles},
 		{Name: typeDeny, Since: "2018-07-01", Versions: []string{"2024-07-01-preview", "2022-04-01", "2018-07-01-preview"}, Place: arm.Any,
 			Refs: denyRefs, Check: checkDeny, Deleted: denyDeleted, List: listDenies},
+		{Name: "Microsoft.Authorization/permissions", Since: "2015-07-01", Versions: versions, Place: arm.Any, ReadOnly: true, List: listPermissions},
+		{Name: typeProviderOperations, Since: "2015-07-01", Versions: versions, Place: arm.InTenant, ReadOnly: true, Open: true,
+			Get: getProviderOperations, List: listProviderOperations},
 		{Name: arm.TypeLock, Since: "2015-01-01", Versions: []string{"2020-05-01", "2017-04-01", "2016-09-01", "2015-01-01"}, Place: arm.Any,
 			Check: checkLock, List: listLocks},
-	}}
+	}, pim()...)}
 }
 
 // Index entries of role assignments.
@@ -83,8 +87,14 @@ func checkAssignment(c *arm.Call) *azure.Error {
 	if _, ok := c.Policy().Role(role); !ok {
 		return azure.RoleDefinitionDoesNotExist.Format(azure.Fields{"role": role.Hex()})
 	}
+	if e := checkCondition(props); e != nil {
+		return e
+	}
 	scope, _, _ := azure.MustID(arm.Str(c.Doc, "id")).Split()
 	a := assignment{c.ID, scope, role, principal}
+	if e := dropEnded(c, principal); e != nil {
+		return e
+	}
 	if e := checkUnique(c, a); e != nil {
 		return e
 	}
@@ -93,8 +103,17 @@ func checkAssignment(c *arm.Call) *azure.Error {
 		return e
 	}
 	fillAssignment(c, a, kind)
-	return arm.Fault(c.PutGrant(rbac.Grant{ID: azure.MustID(arm.Str(c.Doc, "id")), Role: role, Principal: principal, PrincipalType: kind,
-		Scope: scope, Condition: arm.Str(props, "condition"), From: effectiveFrom(c), CreatedOn: c.Now}))
+	s := schedule{assignment: a, PrincipalType: kind, Condition: arm.Str(props, "condition"), Created: c.Now}
+	if old, ok := readSchedule(c.Old); ok {
+		s.End = old.End
+	}
+	return arm.Fault(c.PutGrant(grantOf(s, effectiveFrom(c))))
+}
+
+// grantOf is what counts of an assignment.
+func grantOf(s schedule, from time.Time) rbac.Grant {
+	return rbac.Grant{ID: s.ID, Role: s.Role, Principal: s.Principal, PrincipalType: s.PrincipalType, Scope: s.Scope,
+		Condition: s.Condition, From: from, Until: s.End, CreatedOn: s.Created}
 }
 
 // effectiveFrom is when the assignment begins to count: changing a description does not begin anew.
@@ -102,7 +121,8 @@ func effectiveFrom(c *arm.Call) time.Time {
 	if c.Old == nil {
 		return c.Effective()
 	}
-	for g := range c.Policy().Permissions(azure.MustGUID(arm.Str(c.Old, "properties.principalId")), azure.MustID(arm.Str(c.Old, "properties.scope"))) {
+	old, _ := readAssignment(c.Old)
+	for g := range c.Policy().GrantsOf(old.Principal) {
 		if g.ID.Equal(c.ID) {
 			return g.From
 		}
@@ -197,6 +217,32 @@ func fillAssignment(c *arm.Call, a assignment, kind string) {
 
 func assignmentDeleted(c *arm.Call) *azure.Error { return arm.Fault(c.EndGrant(c.ID)) }
 
+// guardLastOwner keeps a subscription from being left without an owner (Microsoft Learn: troubleshoot Azure RBAC).
+func guardLastOwner(c *arm.Call) *azure.Error {
+	a, ok := readAssignment(c.Old)
+	if !ok || a.Role != ownerRole || a.Scope.Subscription() == "" || !a.Scope.Equal(azure.SubscriptionID(a.Scope.Subscription())) {
+		return nil
+	}
+	for d, err := range c.At(a.Scope, typeRoleAssignment) {
+		if err != nil {
+			return arm.Fault(err)
+		}
+		if other, ok := readAssignment(d); ok && other.Role == ownerRole && !other.ID.Equal(a.ID) && shown(c, d) {
+			return nil
+		}
+	}
+	return azure.LastRBACAdmin.Error()
+}
+
+// getAssignment finds an assignment that is in force, if it is bound in time.
+func getAssignment(c *arm.Call) (arm.Doc, *azure.Error) {
+	d, err := c.Load(c.ID)
+	if err == nil && (d == nil || !shown(c, d)) {
+		return nil, azure.RoleAssignmentNotFound.Format(azure.Fields{"id": c.ID.Name()})
+	}
+	return d, arm.Fault(err)
+}
+
 // listAssignments yields the assignments at, above and below a scope, as far as the filter takes them.
 func listAssignments(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	f, bad := readAssignmentFilter(c)
@@ -205,7 +251,7 @@ func listAssignments(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	}
 	return func(yield func(arm.Doc, error) bool) {
 		for d, err := range f.candidates(c) {
-			if err == nil && !f.takes(c, c.ID, d) {
+			if err == nil && !(shown(c, d) && f.takes(c, c.ID, d)) {
 				continue
 			}
 			if !yield(d, err) {

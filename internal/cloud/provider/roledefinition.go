@@ -197,13 +197,11 @@ func roleDeleted(c *arm.Call) *azure.Error {
 	if err != nil {
 		return nil
 	}
-	for d, err := range c.Find(byRole(id)) {
-		if err != nil || d != nil {
-			if err == nil {
-				return azure.RoleDefinitionHasAssignments.Error()
-			}
+	for _, err := range ongoing(c, c.Find(byRole(id))) {
+		if err != nil {
 			return arm.Fault(err)
 		}
+		return azure.RoleDefinitionHasAssignments.Error()
 	}
 	return arm.Fault(c.DropRole(id))
 }
