@@ -2,8 +2,10 @@ package azure
 
 import (
 	"crypto/rand"
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // GUID is an Entra or ARM identifier. Its zero value is the nil GUID, which Azure uses for "all principals".
@@ -53,6 +55,22 @@ func NewGUID() GUID {
 	var g GUID
 	_, _ = rand.Read(g[:]) // crypto/rand never fails
 	g[6] = g[6]&0x0f | 0x40
+	g[8] = g[8]&0x3f | 0x80
+	return g
+}
+
+// templateNamespace is what guid() of an ARM template hashes its arguments in.
+var templateNamespace = MustGUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
+
+// NamedGUID is what guid() of an ARM template makes of its arguments: the version 5 GUID (RFC 9562) of them, joined by
+// dashes. Terraform's uuidv5 of the same namespace and text is the same.
+func NamedGUID(parts ...string) GUID {
+	h := sha1.New()
+	h.Write(templateNamespace[:])
+	h.Write([]byte(strings.Join(parts, "-")))
+	var g GUID
+	copy(g[:], h.Sum(nil))
+	g[6] = g[6]&0x0f | 0x50
 	g[8] = g[8]&0x3f | 0x80
 	return g
 }

@@ -99,3 +99,18 @@ func FuzzParseGUID(f *testing.F) {
 		}
 	})
 }
+
+// Results of ARM's own engine, as published in Bicep's tests.
+func TestNamedGUID(t *testing.T) {
+	for _, test := range []struct {
+		parts []string
+		want  string
+	}{
+		{[]string{"foo", "bar", "baz"}, "2ed86837-7c7c-5eaa-9864-dd077fd19b0d"},
+		{[]string{"asdf"}, "228d27cc-6fdb-5934-b7ac-1efccebade04"},
+	} {
+		if got := NamedGUID(test.parts...).String(); got != test.want {
+			t.Errorf("%v: %s, want %s", test.parts, got, test.want)
+		}
+	}
+}

@@ -41,3 +41,22 @@ func (Defederate) change() {}
 func (Assign) change()             {}
 func (Unassign) change()           {}
 func (UseManagedIdentity) change() {}
+
+// DefineRole makes a custom role, or brings the one of its id up to date.
+type DefineRole struct {
+	ID                   azure.GUID
+	Name                 string // display name, unique in the tenant
+	Description          string
+	Actions, DataActions []azure.Action
+	Scope                azure.ID // the subscription that it can be assigned in
+}
+
+// Permit lets an identity use the keys of a vault that grants by access policies.
+type Permit struct {
+	Vault     azure.ID
+	Principal azure.PrincipalID
+	Keys      []string // permissions, as encrypt
+}
+
+func (DefineRole) change() {}
+func (Permit) change()     {}

@@ -171,7 +171,8 @@ func sameOrigin(link, base string) bool {
 	return err == nil && err2 == nil && a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-// do sends one request through a pipeline and decodes the answer. What is not 200 is an *azcore.ResponseError.
+// do sends one request through a pipeline and decodes the answer, nil where there is none. A refusal is an
+// *azcore.ResponseError.
 func (c *client) do(ctx context.Context, p runtime.Pipeline, method, target string, body any) (map[string]any, error) {
 	select {
 	case c.gate <- struct{}{}:
@@ -195,9 +196,12 @@ func (c *client) do(ctx context.Context, p runtime.Pipeline, method, target stri
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case resp.StatusCode >= http.StatusMultipleChoices:
 		resp.Body = io.NopCloser(io.LimitReader(resp.Body, 1<<20))
 		return nil, runtime.NewResponseError(resp)
+	case method == http.MethodDelete || resp.StatusCode == http.StatusNoContent:
+		return nil, nil
 	}
 	return document(resp.Body)
 }

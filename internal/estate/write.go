@@ -1,0 +1,96 @@
+package estate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"aksid/internal/azure"
+)
+
+// Writer changes what Azure, or a local Azure, holds. Loading never needs one: it is for plans that were agreed to.
+type Writer struct{ client *client }
+
+// Writer is a writer with the credential that the source reads with.
+func (l Live) Writer() (*Writer, error) {
+	c, err := newClient(l.Cloud, l.Credential, l.Transport)
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{c}, nil
+}
+
+// Put writes a resource. A role assignment that is there under another name counts as written.
+func (w *Writer) Put(ctx context.Context, id azure.ID, body any) error {
+	for try := 1; ; try++ {
+		_, err := w.send(ctx, http.MethodPut, id, body)
+		switch {
+		case errorCode(err) == "RoleAssignmentExists":
+			return nil
+		case errorCode(err) == "RoleDefinitionDoesNotExist" && try < maxTries: // a role that was just made is not known everywhere
+			if err := sleep(ctx, time.Duration(try)*time.Second); err != nil {
+				return err
+			}
+			continue
+		}
+		return changed(id, err)
+	}
+}
+
+// maxTries are the tries of a write that fails because another one is still on its way.
+const maxTries = 6
+
+// Delete takes a resource away. One that is not there is fine.
+func (w *Writer) Delete(ctx context.Context, id azure.ID) error {
+	_, err := w.send(ctx, http.MethodDelete, id, nil)
+	if isStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return changed(id, err)
+}
+
+// Get reads a resource; false if it is not there.
+func (w *Writer) Get(ctx context.Context, id azure.ID) (Resource, bool, error) {
+	doc, version, err := w.client.get(ctx, id)
+	if isStatus(err, http.StatusNotFound) {
+		return Resource{}, false, nil
+	}
+	if err != nil {
+		return Resource{}, false, refusal(typeWord(id.Type())+" "+id.Name(), id.Type()+"/read", err)
+	}
+	return Resource{ID: id, Version: version, Doc: doc}, true, nil
+}
+
+func (w *Writer) send(ctx context.Context, method string, id azure.ID, body any) (doc map[string]any, err error) {
+	err = eachVersion(id.Type(), func(v string) error {
+		doc, err = w.client.do(ctx, w.client.arm, method, w.client.armBase+escapePath(id.String())+"?api-version="+v, body)
+		return err
+	})
+	return doc, err
+}
+
+// changed explains a write that was refused.
+func changed(id azure.ID, err error) error {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return err
+	case isStatus(err, http.StatusForbidden):
+		what := id.Type() + "/write or /delete"
+		return &Refused{fmt.Sprintf("%s cannot be changed (%s); it takes %s there, for roles as Owner, User Access Administrator or Role Based Access Control Administrator have it", id, why(err), what), err}
+	}
+	return &Refused{fmt.Sprintf("%s cannot be changed: %s", id, why(err)), err}
+}
+
+// sleep waits, unless the context ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
