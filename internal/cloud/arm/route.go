@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ const (
 
 // route finds the type and the id that a path is about.
 func (a *ARM) route(req *Request) *azure.Error {
-	id, err := azure.ParseID(req.Path)
+	id, err := azure.ParseID(longForm(req.Path))
 	if err != nil {
 		return azure.InvalidNameSegments.Format(azure.Fields{"name": req.Path})
 	}
@@ -44,6 +45,13 @@ func (a *ARM) route(req *Request) *azure.Error {
 		return badVersion(req, t)
 	}
 	return req.allowed(t)
+}
+
+// shortDeployment is the older spelling of a deployment's path, which az uses for its operations.
+var shortDeployment = regexp.MustCompile(`(?i)^(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/deployments(/|$)`)
+
+func longForm(path string) string {
+	return shortDeployment.ReplaceAllString(path, "$1/providers/Microsoft.Resources/deployments$2")
 }
 
 // place is azure.ID.Split with ARM's own collections (subscriptions, their groups, locations, providers) as types.

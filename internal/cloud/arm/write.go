@@ -66,7 +66,7 @@ func (c *Call) findAround() *azure.Error {
 	if c.Old, err = c.current(); err != nil {
 		return Fault(err)
 	}
-	if c.Old == nil && c.Method == http.MethodPatch {
+	if c.Old == nil && c.Method == http.MethodPatch && c.Type.Get == nil {
 		return c.notFound()
 	}
 	return c.idle()

@@ -19,6 +19,7 @@ func resources() arm.Provider {
 		return t
 	}
 	return arm.Provider{Namespace: "Microsoft.Resources", Types: append(deployments(), []arm.Type{
+		row(arm.Type{Name: typeTags, Place: arm.Any, Codes: arm.Codes{Create: 200}, Get: getTags, Check: checkTags}),
 		row(arm.Type{Name: azure.TypeTenant, Place: arm.InTenant, Open: true, List: listTenants}),
 		row(arm.Type{Name: azure.TypeSubscription, Place: arm.InTenant, Open: true, Get: getSubscription, List: listSubscriptions}),
 		row(arm.Type{Name: azure.TypeSubscription + "/locations", Place: arm.InSubscription, List: listLocations}),
