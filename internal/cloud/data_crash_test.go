@@ -26,7 +26,6 @@ import (
 // dataWriter pushes images, sets secrets and sends messages to a local Azure in another process until that is gone.
 type dataWriter struct {
 	http                           *http.Client
-	registry                       []remote.Option
 	vaultToken, storageToken       string
 	mu                             sync.Mutex
 	images, secretNames, sentTexts []string // acknowledged

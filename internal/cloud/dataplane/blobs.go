@@ -252,7 +252,9 @@ func (b *blobs) list(content azure.GUID) ([]ociregistry.Digest, error) {
 	}
 	var all []ociregistry.Digest
 	for _, e := range entries {
-		all = append(all, digest.NewDigestFromEncoded(digest.SHA256, e.Name()))
+		if d := digest.NewDigestFromEncoded(digest.SHA256, e.Name()); d.Validate() == nil {
+			all = append(all, d)
+		}
 	}
 	return all, err
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"cuelabs.dev/go/oci/ociregistry"
-
-	"aksid/internal/azure"
 	"aksid/internal/cloud/store"
 )
 
@@ -17,22 +14,29 @@ func contentRef(content string) string { return "content:" + content }
 // kinds are all kinds of documents that the services keep under content ids.
 var kinds = []string{kindRepository, kindManifest, kindTag, kindBlob, kindSecret, kindSecretVersion, kindKey, kindKeyVersion, kindMessage}
 
-// sweepAlways removes what removed resources have left: at the start, and whenever resources were removed.
+// sweepAlways removes what removed resources have left, at the start and whenever resources were removed. What an
+// interrupted push has left is looked for at the start alone: it takes a look at every file.
 func (s *Service) sweepAlways(ctx context.Context) {
+	s.told(ctx, s.sweep(ctx))
+	s.told(ctx, s.sweepBlobs(ctx))
 	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("the data of removed resources is still there", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.Removed:
 		case <-s.cleared:
 		}
+		s.told(ctx, s.sweep(ctx))
 	}
 }
 
-// sweep removes the documents and files of content that no resource has, and files of blobs that no repository has.
+func (s *Service) told(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("the data of removed resources is still there", "error", err)
+	}
+}
+
+// sweep removes the documents and files of content that no resource has.
 func (s *Service) sweep(ctx context.Context) error {
 	var all error
 	for _, kind := range kinds {
@@ -41,7 +45,22 @@ func (s *Service) sweep(ctx context.Context) error {
 	contents, err := s.blobs.contents()
 	all = errors.Join(all, err)
 	for _, content := range contents {
-		all = errors.Join(all, s.sweepFiles(ctx, content))
+		owned, err := s.owned(ctx, content.String())
+		if err == nil && !owned {
+			err = s.blobs.drop(content)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// sweepBlobs removes the files of blobs that no repository has.
+func (s *Service) sweepBlobs(ctx context.Context) error {
+	contents, all := s.blobs.contents()
+	for _, content := range contents {
+		digests, err := s.blobs.list(content)
+		i := &images{Service: s, content: content}
+		all = errors.Join(all, err, i.free(ctx, digests))
 	}
 	return all
 }
@@ -114,24 +133,4 @@ func (s *Service) dropAll(ctx context.Context, kind, prefix string) error {
 		}
 	}
 	return nil
-}
-
-// sweepFiles removes a registry's files, or those of blobs that an interrupted push or removal has left.
-func (s *Service) sweepFiles(ctx context.Context, content azure.GUID) error {
-	owned, err := s.owned(ctx, content.String())
-	if err != nil {
-		return err
-	}
-	if !owned {
-		return s.blobs.drop(content)
-	}
-	i := &images{Service: s, content: content}
-	digests, err := s.blobs.list(content)
-	var left []ociregistry.Digest
-	for _, d := range digests {
-		if d.Validate() == nil {
-			left = append(left, d)
-		}
-	}
-	return errors.Join(err, i.free(ctx, left))
 }

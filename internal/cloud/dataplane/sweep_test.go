@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -107,7 +108,7 @@ func TestSweep(t *testing.T) {
 	s.upload(t, kept, "linked", true)
 	s.upload(t, kept, "left by a push that did not end", false)
 	s.upload(t, gone, "of a registry that is gone", false)
-	if err := s.sweep(t.Context()); err != nil {
+	if err := errors.Join(s.sweep(t.Context()), s.sweepBlobs(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range kinds {

@@ -78,6 +78,7 @@ func checkVault(c *arm.Call) *azure.Error {
 		}
 		arm.Default(c.Doc, "properties."+path, v)
 	}
+	lowerKinds(arm.List(c.Doc, "properties.accessPolicies"))
 	delete(arm.Map(c.Doc, "properties"), "createMode")
 	arm.Set(c.Doc, "properties.vaultUri", "https://"+lower(name)+".vault.azure.net/")
 	content(c)
@@ -186,7 +187,20 @@ func checkAccessPolicies(c *arm.Call) *azure.Error {
 	if !slices.Contains([]string{"add", "replace", "remove"}, lower(c.ID.Name())) {
 		return azure.InvalidContent.Format(azure.Fields{"cause": "The access policy update is none of add, replace and remove"})
 	}
+	lowerKinds(arm.List(c.Doc, "properties.accessPolicies"))
 	return nil
+}
+
+// lowerKinds spells what access policies give permissions on in lower case.
+func lowerKinds(policies []any) {
+	for _, v := range policies {
+		d, _ := v.(map[string]any)
+		permissions := arm.Map(d, "permissions")
+		for kind, list := range maps.Clone(permissions) {
+			delete(permissions, kind)
+			permissions[lower(kind)] = list
+		}
+	}
 }
 
 // mergeAccessPolicies changes the vault. The change itself is nothing that could be read again.
