@@ -62,6 +62,7 @@ func configuration(c azure.Cloud) cloud.Configuration {
 // A cloud that does not know the first is asked with the next.
 var versions = map[string][]string{
 	"microsoft.authorization/locks":            {"2020-05-01"},
+	"microsoft.authorization/permissions":      {"2022-04-01"},
 	"microsoft.authorization":                  {"2022-04-01"},
 	"microsoft.containerservice":               {"2025-05-01", "2025-02-01"},
 	"microsoft.containerregistry":              {RegistryVersion, "2023-07-01"},

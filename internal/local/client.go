@@ -58,7 +58,12 @@ func (a *Azure) Token(ctx context.Context, c Credential) (string, error) {
 
 // MachineToken gets the same for the identity of a machine: from its metadata service, without naming an identity.
 func (a *Azure) MachineToken(ctx context.Context, machine azure.ID) (string, error) {
-	query := url.Values{"api-version": {"2018-02-01"}, "resource": {a.Cloud().Audience}}
+	return a.MachineTokenFor(ctx, machine, a.Cloud().Audience)
+}
+
+// MachineTokenFor is MachineToken for another service, as https://vault.azure.net.
+func (a *Azure) MachineTokenFor(ctx context.Context, machine azure.ID, resource string) (string, error) {
+	query := url.Values{"api-version": {"2018-02-01"}, "resource": {resource}}
 	at := a.imds(machine).JoinPath("metadata/identity/oauth2/token")
 	at.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)

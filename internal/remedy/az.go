@@ -1,7 +1,9 @@
-// Package remedy turns changes into what carries them out.
+// Package remedy turns changes into plans, and plans into what carries them out: az commands, Bicep, ARM templates,
+// Terraform, or calls.
 package remedy
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -18,6 +20,11 @@ func Az(c estate.Change) []string {
 			"--assignee-principal-type", c.PrincipalType, "--role", c.Role, "--scope", c.Scope.String())}
 	case estate.Unassign:
 		return []string{az("role", "assignment", "delete", "--ids", c.ID.String())}
+	case estate.DefineRole:
+		return []string{az("role", "definition", "create", "--role-definition", definition(c))}
+	case estate.Permit:
+		return []string{az(append([]string{"keyvault", "set-policy", "--name", c.Vault.Name(), "--subscription", c.Vault.Subscription(),
+			"--object-id", c.Principal.String(), "--key-permissions"}, c.Keys...)...)}
 	case estate.Unlock:
 		return []string{az("lock", "delete", "--ids", c.ID.String())}
 	case estate.Defederate:
@@ -29,6 +36,16 @@ func Az(c estate.Change) []string {
 		return append([]string{az(append([]string{"aks", "update", "--enable-managed-identity"}, cluster(c.Cluster, "--name")...)...)}, upgrades(c.Cluster, c.Pools)...)
 	}
 	panic(fmt.Sprintf("unknown change %T", c)) // estate.Change is closed
+}
+
+// definition is a custom role as az reads it.
+func definition(c estate.DefineRole) string {
+	text, _ := json.Marshal(struct { // strings always marshal
+		Name, Description    string
+		Actions, DataActions []azure.Action
+		AssignableScopes     []azure.ID
+	}{c.Name, c.Description, append([]azure.Action{}, c.Actions...), append([]azure.Action{}, c.DataActions...), []azure.ID{c.Scope}})
+	return string(text)
 }
 
 // upgrades put new machines in the place of the nodes of pools.
