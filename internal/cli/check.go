@@ -78,7 +78,7 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 		},
 	}
 	sourceFlags(cmd, &o.sourceOptions)
-	outputFlag(cmd, &o.Output, "table", "json")
+	outputFlag(cmd, &o.Output, report.Formats...)
 	cmd.Flags().StringVar(&o.Query, "query", "", "`JMESPath` over the JSON output, as az has it")
 	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
 	cmd.Flags().StringVar(&o.FailOn, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
@@ -117,20 +117,23 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	if err := saveEstate(o.Save, e); err != nil {
 		return err
 	}
-	var results []finding.Result
-	for _, c := range e.Clusters {
-		results = append(results, finding.Check(e, c))
-	}
-	r := report.New(e, results)
-	if o.Output == "json" {
-		err = printJSON(a, r, q)
+	r := report.New(e, func(yield func(finding.Result) bool) {
+		for _, c := range e.Clusters {
+			if !yield(finding.Check(e, c)) {
+				return
+			}
+		}
+	})
+	var t report.Tally
+	if o.Query != "" {
+		t, err = printQuery(a, r, q)
 	} else {
-		err = report.Table{Colour: a.colour(), Took: a.Now().Sub(start)}.Print(a.Out, r)
+		t, err = r.Print(a.Out, o.Output, report.Table{Colour: a.colour(), Took: func() time.Duration { return a.Now().Sub(start) }})
 	}
 	if err != nil {
 		return err
 	}
-	return verdict(r, o.FailOn)
+	return verdict(t, o.FailOn)
 }
 
 // saveEstate writes what was read to a file that its owner alone can read, wholly or not at all; "" is no file.
@@ -159,20 +162,21 @@ func saveEstate(path string, e *estate.Estate) (err error) {
 	return nil
 }
 
-func printJSON(a *App, r report.Result, q query) error {
-	v, err := q.apply(r)
+func printQuery(a *App, r report.Report, q query) (report.Tally, error) {
+	whole, t := r.Result()
+	v, err := q.apply(whole)
 	if err != nil {
-		return err
+		return t, err
 	}
-	return report.JSON(a.Out, v)
+	return t, report.JSON(a.Out, v)
 }
 
 // verdict is how a result ends the command: findings first, then what could not be told.
-func verdict(r report.Result, failOn string) error {
-	if worst := r.Worst(); failOn != never && worst != "" && worst.AtLeast(finding.Severity(failOn)) {
+func verdict(t report.Tally, failOn string) error {
+	if worst := t.Worst(); failOn != never && worst != "" && worst.AtLeast(finding.Severity(failOn)) {
 		return errFindings
 	}
-	if r.Undecided() {
+	if t.Undecided {
 		return unreadf("not everything could be told; the output says what could not be read, and which right it takes")
 	}
 	return nil

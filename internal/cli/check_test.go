@@ -6,37 +6,33 @@ import (
 	"strings"
 	"testing"
 
-	"aksid/internal/catalogue"
 	"aksid/internal/finding"
 	"aksid/internal/report"
 )
 
 // How a result ends: findings that count win over what could not be told.
 func TestVerdict(t *testing.T) {
-	result := func(s finding.Severity, status finding.Status) report.Result {
-		return report.Result{Clusters: []report.Cluster{{
-			Findings:     []report.Finding{{Severity: s}},
-			Requirements: []report.Requirement{{Status: status, Needed: catalogue.Now}},
-		}}}
+	found := func(s finding.Severity, undecided bool) report.Tally {
+		return report.Tally{Findings: map[finding.Severity]int{s: 1}, Undecided: undecided}
 	}
 	for _, c := range []struct {
-		r      report.Result
+		t      report.Tally
 		failOn string
 		want   int
 	}{
-		{report.Result{}, "error", exitOK},
-		{result(finding.Error, finding.Missing), "error", exitFindings},
-		{result(finding.Error, finding.Unknown), "error", exitFindings},
-		{result(finding.Warning, finding.Granted), "error", exitOK},
-		{result(finding.Warning, finding.Unknown), "error", exitUnread},
-		{result(finding.Warning, finding.Granted), "warning", exitFindings},
-		{result(finding.Note, finding.Granted), "warning", exitOK},
-		{result(finding.Note, finding.Granted), "note", exitFindings},
-		{result(finding.Error, finding.Granted), "never", exitOK},
-		{result(finding.Error, finding.Unknown), "never", exitUnread},
+		{report.Tally{}, "error", exitOK},
+		{found(finding.Error, false), "error", exitFindings},
+		{found(finding.Error, true), "error", exitFindings},
+		{found(finding.Warning, false), "error", exitOK},
+		{found(finding.Warning, true), "error", exitUnread},
+		{found(finding.Warning, false), "warning", exitFindings},
+		{found(finding.Note, false), "warning", exitOK},
+		{found(finding.Note, false), "note", exitFindings},
+		{found(finding.Error, false), "never", exitOK},
+		{found(finding.Error, true), "never", exitUnread},
 	} {
-		if got := exitCode(verdict(c.r, c.failOn)); got != c.want {
-			t.Errorf("%+v, failing on %s: %d, want %d", c.r, c.failOn, got, c.want)
+		if got := exitCode(verdict(c.t, c.failOn)); got != c.want {
+			t.Errorf("%+v, failing on %s: %d, want %d", c.t, c.failOn, got, c.want)
 		}
 	}
 }

@@ -49,8 +49,7 @@ func (t Table) PrintFailures(w io.Writer, r Failures) error {
 	if r.Dropped > 0 {
 		p.print("%s of further failures were only counted.\n", plural(r.Dropped, "occurrence"))
 	}
-	_, err := io.WriteString(w, p.String())
-	return err
+	return p.flush(w)
 }
 
 func (p *printer) failure(f failure.Failure) {
@@ -221,8 +220,7 @@ func MarkdownFailures(w io.Writer, r Failures) error {
 	if len(r.Failures) == 0 {
 		p.print("No failure of an Azure identity was recognised.\n")
 	}
-	_, err := io.WriteString(w, p.String())
-	return err
+	return p.flush(w)
 }
 
 func (p *printer) commands(list []string) {
@@ -299,8 +297,7 @@ func (t Table) PrintCodes(w io.Writer, r Codes) error {
 		p.facts(c.facts())
 		p.print("\n")
 	}
-	_, err := io.WriteString(w, p.String())
-	return err
+	return p.flush(w)
 }
 
 // MarkdownCodes shows what a code means for a ticket.
@@ -317,8 +314,7 @@ func MarkdownCodes(w io.Writer, r Codes) error {
 		p.commands(c.Remedy.Az)
 		p.print("\n")
 	}
-	_, err := io.WriteString(w, p.String())
-	return err
+	return p.flush(w)
 }
 
 func (c Code) subtitle() string {

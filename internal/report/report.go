@@ -4,6 +4,7 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"iter"
 	"slices"
 	"time"
 
@@ -102,38 +103,15 @@ type Remedy struct {
 	Az []string `json:"az"` // commands, in order
 }
 
-// New makes the result of a check.
-func New(e *estate.Estate, results []finding.Result) Result {
-	r := Result{
-		SchemaVersion: SchemaVersion, From: e.From, Complete: len(e.Incomplete) == 0,
-		Incomplete: filled(e.Incomplete), Clusters: []Cluster{},
-	}
-	for _, c := range results {
-		r.Clusters = append(r.Clusters, cluster(e, c))
-	}
-	return r
-}
-
-// Worst is the severity of the worst finding, or "".
-func (r Result) Worst() finding.Severity {
-	for _, s := range finding.Severities {
-		for _, c := range r.Clusters {
-			if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Severity == s }) {
-				return s
+// New makes the report of a check. Clusters are checked as they are printed, so that thousands take no more memory than one.
+func New(e *estate.Estate, checks iter.Seq[finding.Result]) Report {
+	return Report{From: e.From, Incomplete: e.Incomplete, Clusters: func(yield func(Cluster) bool) {
+		for c := range checks {
+			if !yield(cluster(e, c)) {
+				return
 			}
 		}
-	}
-	return ""
-}
-
-// Undecided reports whether something that a cluster needs now could not be decided, or whole clusters could not be read.
-func (r Result) Undecided() bool {
-	for _, c := range r.Clusters {
-		if slices.ContainsFunc(c.Requirements, func(q Requirement) bool { return q.Status == finding.Unknown && q.Needed == catalogue.Now }) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.Incomplete, func(i estate.Incomplete) bool { return i.Clusters })
+	}}
 }
 
 // JSON prints a value as the contract is printed: the whole Result, or what a query has made of it.

@@ -1,9 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // check loads the files of an archive, beside its golden ones, and checks their clusters.
-func check(t *testing.T, a *txtar.Archive) Result {
+func check(t *testing.T, a *txtar.Archive) Report {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range a.Files {
@@ -47,7 +47,22 @@ func check(t *testing.T, a *txtar.Archive) Result {
 	for _, c := range e.Clusters {
 		results = append(results, finding.Check(e, c))
 	}
-	return New(e, results)
+	return New(e, slices.Values(results))
+}
+
+// report is a result on its way to a printer.
+func (r Result) report() Report {
+	return Report{From: r.From, Incomplete: r.Incomplete, Clusters: slices.Values(r.Clusters)}
+}
+
+// print prints a report into a text.
+func (r Report) print(t *testing.T, format string, table Table) string {
+	t.Helper()
+	var b strings.Builder
+	if _, err := r.Print(&b, format, table); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // golden compares with a file of an archive, or rewrites it.
@@ -75,15 +90,8 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := check(t, a)
-	var table, contract bytes.Buffer
-	if err := (Table{Took: 412 * time.Millisecond}).Print(&table, r); err != nil {
-		t.Fatal(err)
-	}
-	if err := JSON(&contract, r); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, a, path, "golden.txt", table.String())
-	golden(t, a, path, "golden.json", contract.String())
+	golden(t, a, path, "golden.txt", r.print(t, "table", Table{Took: func() time.Duration { return 412 * time.Millisecond }}))
+	golden(t, a, path, "golden.json", r.print(t, "json", Table{}))
 }
 
 // The contract's members: they may only become more.
@@ -92,12 +100,8 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(check(t, a))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
+	if err := json.Unmarshal([]byte(check(t, a).print(t, "json", Table{})), &v); err != nil {
 		t.Fatal(err)
 	}
 	for path, members := range map[string]string{
@@ -137,17 +141,32 @@ func first(v any, path string) map[string]any {
 
 // Lists are never null, so that queries over them do not fail.
 func TestEmptyListsAreLists(t *testing.T) {
-	var b bytes.Buffer
-	r := New(&estate.Estate{From: "azure"}, []finding.Result{{Cluster: &estate.Cluster{Resource: estate.Resource{ID: azure.MustID("/subscriptions/s/resourceGroups/g/providers/x/y/c")}}}})
-	if err := JSON(&b, r); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(b.String(), "null") {
-		t.Errorf("null in\n%s", b.String())
+	bare := finding.Result{Cluster: &estate.Cluster{Resource: estate.Resource{ID: azure.MustID("/subscriptions/s/resourceGroups/g/providers/x/y/c")}}}
+	for _, results := range [][]finding.Result{nil, {bare}, {bare, bare}} {
+		text := New(&estate.Estate{From: "azure"}, slices.Values(results)).print(t, "json", Table{})
+		if strings.Contains(text, "null") {
+			t.Errorf("null in\n%s", text)
+		}
 	}
 }
 
-func TestVerdicts(t *testing.T) {
+// One cluster after the other, JSON is what it is of the whole.
+func TestJSONIsTheResult(t *testing.T) {
+	c := Cluster{Name: `"clusters": []`, Findings: []Finding{{Title: "<&>"}}}
+	for n := range 4 {
+		r := Result{From: `"clusters": []`, Incomplete: []estate.Incomplete{{What: "names"}}, Clusters: slices.Repeat([]Cluster{c}, n)}.report()
+		whole, _ := r.Result()
+		var want strings.Builder
+		if err := JSON(&want, whole); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.print(t, "json", Table{}); got != want.String() {
+			t.Errorf("%d clusters:\n%s\nwant\n%s", n, got, want.String())
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
 	findings := func(s ...finding.Severity) Result {
 		var c Cluster
 		for _, x := range s {
@@ -163,8 +182,8 @@ func TestVerdicts(t *testing.T) {
 		{findings(finding.Note), finding.Note},
 		{findings(finding.Note, finding.Error, finding.Warning), finding.Error},
 	} {
-		if got := c.r.Worst(); got != c.want {
-			t.Errorf("worst %q, want %q", got, c.want)
+		if _, tally := c.r.report().Result(); tally.Worst() != c.want || tally.Clusters != 2 {
+			t.Errorf("%+v, want the worst to be %q", tally, c.want)
 		}
 	}
 	requirement := func(s finding.Status, n catalogue.Certainty) Result {
@@ -181,8 +200,23 @@ func TestVerdicts(t *testing.T) {
 		{Result{Incomplete: []estate.Incomplete{{What: "names"}}}, false},
 		{Result{Incomplete: []estate.Incomplete{{What: "clusters", Clusters: true}}}, true},
 	} {
-		if got := c.r.Undecided(); got != c.want {
-			t.Errorf("%+v undecided: %v", c.r, got)
+		if _, tally := c.r.report().Result(); tally.Undecided != c.want {
+			t.Errorf("%+v undecided: %v", c.r, tally.Undecided)
 		}
 	}
 }
+
+// What comes to nothing is no format, and what cannot be written is an error, in every format.
+func TestPrintErrors(t *testing.T) {
+	for _, format := range append([]string{"yaml"}, Formats...) {
+		for _, r := range []Result{{}, {Clusters: []Cluster{{}, {}}}} {
+			if _, err := r.report().Print(full{}, format, Table{}); err == nil {
+				t.Errorf("%s that could not be written is no error", format)
+			}
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

@@ -14,33 +14,42 @@ import (
 // Table says how a result is shown to a person.
 type Table struct {
 	Colour bool
-	Took   time.Duration // how long the check took; zero: not shown
+	Took   func() time.Duration // how long the check took; nil: not shown
 }
 
-// Print shows a result: for each cluster its identities and what is wrong, the consequence before the cause and the remedy
+// print shows a report: for each cluster its identities and what is wrong, the consequence before the cause and the remedy
 // as lines to copy; then what could not be read, and the sum of it all.
-func (t Table) Print(w io.Writer, r Result) error {
+func (t Table) print(w io.Writer, r Report) error {
 	p := &printer{colour: t.Colour}
-	for _, c := range r.Clusters {
+	for c := range r.Clusters {
 		p.cluster(c)
+		if err := p.flush(w); err != nil {
+			return err
+		}
 	}
-	if len(r.Clusters) == 0 {
+	if r.tally.Clusters == 0 {
 		p.print("No clusters.\n\n")
 	}
 	p.incomplete(r.Incomplete)
-	p.print("%s", sum(r))
-	if t.Took > 0 {
-		p.print(" %.1f s", t.Took.Seconds())
+	p.print("%s", r.tally.String())
+	if t.Took != nil {
+		p.print(" %.1f s", t.Took().Seconds())
 	}
 	p.print("\n")
-	_, err := io.WriteString(w, p.String())
-	return err
+	return p.flush(w)
 }
 
 // printer writes text in which nothing but its own formats and styled parts can steer a terminal.
 type printer struct {
 	strings.Builder
 	colour bool
+}
+
+// flush writes what has been printed since the last time.
+func (p *printer) flush(w io.Writer) error {
+	_, err := io.WriteString(w, p.String())
+	p.Reset()
+	return err
 }
 
 // styled is text of our own, or cleaned text in colour.
@@ -210,29 +219,6 @@ func (p *printer) incomplete(list []estate.Incomplete) {
 		}
 	}
 	p.print("\n")
-}
-
-func sum(r Result) string {
-	count := map[finding.Severity]int{}
-	for _, c := range r.Clusters {
-		for _, f := range c.Findings {
-			count[f.Severity]++
-		}
-	}
-	var parts []string
-	for _, s := range finding.Severities {
-		if n := count[s]; n > 0 || s == finding.Error {
-			parts = append(parts, plural(n, string(s)))
-		}
-	}
-	out := strings.Join(parts, ", ") + "."
-	if n := len(r.Clusters); n > 1 {
-		out = plural(n, "cluster") + ": " + out
-	}
-	if r.Complete {
-		return out + " Everything was readable."
-	}
-	return out + " " + plural(len(r.Incomplete), "read") + " failed."
 }
 
 func plural(n int, what string) string {
