@@ -686,3 +686,33 @@ func TestUploads(t *testing.T) {
 		}
 	}
 }
+
+// TestRegistryProvider is what stands around a registry at Resource Manager.
+func TestRegistryProvider(t *testing.T) {
+	w := newWorld(t)
+	id := w.acr(w.group(w.platform, "rg"), "freightacr", nil)
+	op := w.operator
+	for name, want := range map[string]any{"freightacr": false, "FREIGHTACR": false, "no": false, "freeone": true} {
+		if got := op.do("POST", w.platform+"/providers/Microsoft.ContainerRegistry/checkNameAvailability", obj{"name": name, "type": "Microsoft.ContainerRegistry/registries"}).ok(200).at("nameAvailable"); got != want {
+			t.Errorf("the name %s is available: %v", name, got)
+		}
+	}
+	if got := op.get(id + "/scopeMaps").ok(200).list("name"); len(got) != 5 || got[0] != "_repositories_admin" {
+		t.Errorf("the scope maps of a new registry are %v", got)
+	}
+	if got := op.put(id+"/replications/northeurope", obj{"location": "northeurope"}).ok(201).str("properties.status.displayStatus"); got != "Ready" {
+		t.Errorf("the replication is %s", got)
+	}
+	usage := op.get(id + "/listUsages").ok(200)
+	if got := usage.list("name"); !slices.Equal(got, []string{"Size", "Webhooks", "ScopeMaps", "Tokens"}) || usage.at("value.2.currentValue") != 5.0 {
+		t.Errorf("the usage is %s", usage.raw)
+	}
+	op.do("POST", id+"/generateCredentials", obj{"tokenId": id + "/tokens/nothing"}).refused(404, "NotFound")
+	op.do("POST", id+"/generateCredentials", obj{"tokenId": w.platform + "/x"}).refused(400, "LinkedInvalidPropertyId")
+	reader := w.application("reader")
+	w.grant(reader.id, "Reader", id)
+	reader.get(id + "/listUsages").ok(200)
+	reader.do("POST", id+"/generateCredentials", obj{}).refused(403, "AuthorizationFailed", "'Microsoft.ContainerRegistry/registries/generateCredentials/action'")
+	op.delete(id).ok(200)
+	op.get(id+"/scopeMaps/_repositories_pull").refused(404, "ResourceNotFound")
+}

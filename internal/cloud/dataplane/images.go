@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 
 	"cuelabs.dev/go/oci/ociregistry"
 	"cuelabs.dev/go/oci/ociregistry/ocimem"
-	"cuelabs.dev/go/oci/ociregistry/ociref"
 	"github.com/opencontainers/go-digest"
 
 	"aksid/internal/azure"
@@ -587,16 +585,18 @@ const maxConfig = 1 << 20
 
 // readConfig takes an image's platform from its configuration, if there is one.
 func (i *images) readConfig(m *manifest) {
-	if m.config == "" || ociref.IsValidDigest(string(m.config)) && m.config.Algorithm() != digest.SHA256 {
+	if m.config == "" || m.config.Algorithm() != digest.SHA256 {
 		return
 	}
 	f, size, err := i.blobs.open(i.content, m.config)
-	if err != nil || size > maxConfig {
-		return
+	if err != nil {
+		return // complete says whether it is missing
 	}
 	defer f.Close()
-	var b bytes.Buffer
-	if _, err := io.Copy(&b, io.LimitReader(f, maxConfig)); err == nil {
-		_ = json.Unmarshal(b.Bytes(), &m.platform) // a configuration of another form has none
+	if size > maxConfig {
+		return
+	}
+	if b, err := io.ReadAll(f); err == nil {
+		_ = json.Unmarshal(b, &m.platform) // a configuration of another form has none
 	}
 }

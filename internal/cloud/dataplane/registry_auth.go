@@ -87,7 +87,7 @@ func (q *question) admin(user, password string) (holder, bool) {
 	return holder{name, "", func(string, string, string) bool { return true }}, ok
 }
 
-// token is a non-Entra token of the registry: its scope map says what it may do.
+// tokenUser is a token of the registry's own, which has a name and passwords: its scope map says what it may do.
 func (q *question) tokenUser(tx store.Tx, user, password string) (holder, bool, error) {
 	var t struct {
 		Properties struct {
