@@ -165,6 +165,9 @@ func (c *Call) list() (answer, *azure.Error) {
 		}
 		value = append(value, c.view(c.Type, doc))
 	}
+	if c.Type.Bare {
+		return answer{status: http.StatusOK, body: value}, nil
+	}
 	body := Doc{"value": value}
 	if next != "" {
 		body["nextLink"] = next

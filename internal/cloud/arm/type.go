@@ -29,6 +29,7 @@ type Type struct {
 	Global     bool           // its one location is "global"
 	ReadOnly   bool           // only its provider writes it
 	Single     bool           // one without a name below each parent, as an instance view
+	Bare       bool           // is listed as a bare array, without {"value"}
 	Nested     bool           // is not deleted while resources stand below it
 	Identity   bool           // carries managed identities
 	ETag       bool           // documents and children carry etags
