@@ -28,4 +28,6 @@ var (
 		"The provided instanceId {instance} not found.", "recorded, compute")
 	CapacityTooLarge = message(400, "InvalidParameter",
 		"The value of parameter sku.capacity is invalid: a scale set has 0 to 1000 virtual machines.", "compute")
+	ImageNotFound = message(404, "NotFound",
+		"Artifact: VMImage was not found: {image}.", "recorded, compute; the name is our own")
 )

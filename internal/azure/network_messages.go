@@ -74,8 +74,6 @@ var (
 		"Service endpoint policy {id} cannot be deleted because it is in use by {user}.", "network resource provider")
 	InUseLinkService = message(400, "PrivateLinkServiceWithPrivateEndpointConnectionsCannotBeDeleted",
 		"Private link service {id} cannot be deleted since it has 1 private endpoint connection. Please delete all private endpoint connections before deleting the private link service.", "recorded")
-	InUseVNet = message(400, "InUseVirtualNetworkCannotBeDeleted",
-		"Virtual network {id} cannot be deleted because it is in use by {user}.", "network resource provider")
 )
 
 // DNS zones, private and public.

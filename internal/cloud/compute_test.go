@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -300,4 +301,43 @@ func TestRegion(t *testing.T) {
 	w.allow(reader.id, w.platform, "Microsoft.Compute/locations/vmSizes/read")
 	reader.get(rp + "locations/westeurope/vmSizes").ok(200)
 	reader.get(rp+"skus").refused(403, "AuthorizationFailed", "Microsoft.Compute/skus/read")
+}
+
+// TestImageCatalogue walks down the image catalogue, whose lists are bare arrays.
+func TestImageCatalogue(t *testing.T) {
+	w := newWorld(t)
+	op, rp := w.operator, w.platform+"/providers/Microsoft.Compute/locations/westeurope/publishers"
+	names := func(path string) []string {
+		t.Helper()
+		var list []struct{ Name, ID string }
+		r := op.get(path).ok(200)
+		if err := json.Unmarshal([]byte(r.raw), &list); err != nil {
+			t.Fatalf("%s: %v", r.raw, err)
+		}
+		var out []string
+		for _, e := range list {
+			if op.get(e.ID).status != 200 {
+				t.Errorf("%s is listed and not there", e.ID)
+			}
+			out = append(out, e.Name)
+		}
+		return out
+	}
+	offers := rp + "/Canonical/artifacttypes/vmimage/offers"
+	skus := offers + "/0001-com-ubuntu-server-jammy/skus"
+	if got := names(rp); !slices.Contains(got, "MicrosoftWindowsServer") || slices.Index(got, "Canonical") < 0 {
+		t.Errorf("publishers: %v", got)
+	}
+	if got := names(offers); len(got) != 3 {
+		t.Errorf("offers: %v", got)
+	}
+	if got := names(skus); !slices.Equal(got, []string{"22_04-lts", "22_04-lts-gen2"}) {
+		t.Errorf("SKUs: %v", got)
+	}
+	versions := names(skus + "/22_04-lts/versions?$top=1&$orderby=name%20desc")
+	latest := op.get(skus + "/22_04-lts/versions/latest").ok(200)
+	if len(versions) != 1 || latest.str("name") != versions[0] || latest.str("properties.osDiskImage.operatingSystem") != "Linux" {
+		t.Errorf("versions %v, the latest is %s", versions, latest.raw)
+	}
+	op.get(skus+"/none/versions/latest").refused(404, "NotFound", "Canonical:0001-com-ubuntu-server-jammy:none")
 }
