@@ -1,10 +1,6 @@
 package provider
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
-	_ "embed"
 	"iter"
 	"slices"
 	"strings"
@@ -14,21 +10,9 @@ import (
 	"aksid/internal/rbac"
 )
 
-// The operations that the resource providers of Azure list, one a line, sorted (az provider operation list, 2026).
-//
-//go:embed operations.txt.gz
-var operationsFile []byte
-
 // operationList are the actions and data actions that exist, by provider.
 var operationList = sync.OnceValue(func() []azure.Action {
-	r, err := gzip.NewReader(bytes.NewReader(operationsFile))
-	if err != nil {
-		panic(err) // the file is part of the program
-	}
-	var all []azure.Action
-	for lines := bufio.NewScanner(r); lines.Scan(); {
-		all = append(all, azure.Action(lines.Text()))
-	}
+	all := slices.Clone(azure.Operations())
 	slices.SortStableFunc(all, func(a, b azure.Action) int {
 		return strings.Compare(lower(providerOf(a)), lower(providerOf(b)))
 	})
