@@ -38,19 +38,28 @@ func (w *walk) memberships(ctx context.Context) {
 	if len(groups) == 0 {
 		return
 	}
-	for key := range w.builder.clusters {
-		for _, id := range (&Cluster{w.estate.resources[key]}).identities() {
-			if !id.Known() {
-				continue
-			}
-			w.once("groups of "+id.Principal.String(), func() {
-				if err := w.assignedTo(ctx, id.Principal, subs); err != nil {
-					w.unsureOf(id.Principal, groups)
-					w.unreadable(ctx, "groups of "+id.Name, typeAssignment+"/read", azure.Root, err)
-				}
-			})
+	for _, id := range w.acting() {
+		if !id.Known() {
+			continue
 		}
+		w.once("groups of "+id.Principal.String(), func() {
+			if err := w.assignedTo(ctx, id.Principal, subs); err != nil {
+				w.unsureOf(id.Principal, groups)
+				w.unreadable(ctx, "groups of "+id.Name, typeAssignment+"/read", azure.Root, err)
+			}
+		})
 	}
+}
+
+// acting are the identities of the clusters, service principals included: the directory has been asked for their object ids.
+func (w *walk) acting() []Identity {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []Identity
+	for key := range w.builder.clusters {
+		all = append(all, w.estate.Identities(&Cluster{w.estate.resources[key]})...)
+	}
+	return all
 }
 
 // groupGrants are the subscriptions in which groups hold roles, and those groups.

@@ -257,6 +257,9 @@ func TestServicePrincipalIsLookedUp(t *testing.T) {
 	if !ok || got.Principal != controlPlaneOID || got.Role != ServicePrincipal || got.Client.String() != app || got.Name != "id-freight-aks" {
 		t.Errorf("%+v, %v", got, ok)
 	}
+	if !slices.Contains(e.Policy.GroupsOf(controlPlaneOID), groupOID) {
+		t.Error("the service principal's groups were not read")
+	}
 }
 
 // A cloud that does not know an api-version yet is asked with an older one, whose answers do not tell the mode of a registry.
