@@ -264,7 +264,7 @@ func (r *runner) round(ctx context.Context) (time.Duration, error) {
 // an error of the store leaves it where it was.
 func (r *runner) step(ctx context.Context, id string) (wait time.Duration, err error) {
 	var refused *azure.Error
-	work := func(tx store.Tx) error {
+	work := guarded(func(tx store.Tx) error {
 		op, err := loadOperation(tx, id)
 		if err != nil {
 			return err
@@ -297,7 +297,7 @@ func (r *runner) step(ctx context.Context, id string) (wait time.Duration, err e
 			return op.finish(c, nil)
 		}
 		return op.save(tx)
-	}
+	})
 	err = r.arm.cfg.Store.Update(ctx, work)
 	if refused != nil && refused.Status != http.StatusInternalServerError {
 		err = r.arm.cfg.Store.Update(ctx, work) // rolled back what the step did; now write that it failed

@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -153,7 +155,7 @@ func (req *Request) readBody(r *http.Request) *azure.Error {
 func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 	var ans answer
 	var refused *azure.Error
-	work := func(tx store.Tx) error {
+	work := guarded(func(tx store.Tx) error {
 		c := &Call{Request: req, Tx: tx, Now: a.cfg.Now().UTC(), arm: a}
 		if refused = a.cfg.Active(tx, req.Caller); refused == nil {
 			ans, refused = c.run()
@@ -162,7 +164,7 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 			return refused
 		}
 		return nil
-	}
+	})
 	var err error
 	if req.writes() {
 		err = a.cfg.Store.Update(ctx, work)
@@ -188,6 +190,18 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 		}
 	}
 	return ans, refused
+}
+
+// guarded turns a panic into an error, so that the transaction is rolled back and the others go on.
+func guarded(fn func(store.Tx) error) func(store.Tx) error {
+	return func(tx store.Tx) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return fn(tx)
+	}
 }
 
 // failure hides an error of our own behind ARM's text and says it in the log.

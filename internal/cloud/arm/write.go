@@ -24,7 +24,7 @@ func (c *Call) put() (answer, *azure.Error) {
 		return answer{}, err
 	}
 	c.Doc = c.compose()
-	for _, step := range []func() *azure.Error{c.checkPlace, c.checkLinks, c.checkDropped, c.bindIdentity, c.check, c.write} {
+	for _, step := range []func() *azure.Error{c.shape, c.checkPlace, c.checkLinks, c.checkDropped, c.bindIdentity, c.check, c.write} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
