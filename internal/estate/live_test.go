@@ -252,7 +252,9 @@ func TestServicePrincipalIsLookedUp(t *testing.T) {
 	delete(doc["properties"].(map[string]any), "identityProfile")
 	app := "c0000000-0000-0000-0000-000000000001"
 	doc["properties"].(map[string]any)["servicePrincipalProfile"] = map[string]any{"clientId": app}
-	e := load(t, f.live())
+	l := f.live()
+	l.Clusters = []string{"freight-prod"}
+	e := load(t, l)
 	got, ok := e.Actor(e.Clusters[0], Kubelet, "")
 	if !ok || got.Principal != controlPlaneOID || got.Role != ServicePrincipal || got.Client.String() != app || got.Name != "id-freight-aks" {
 		t.Errorf("%+v, %v", got, ok)
