@@ -298,7 +298,10 @@ func TestRegion(t *testing.T) {
 		t.Errorf("usage: %s", got)
 	}
 	reader := w.application("driver")
-	w.allow(reader.id, w.platform, "Microsoft.Compute/locations/vmSizes/read")
+	operation := rp + "locations/westeurope/DiskOperations/" + guid()
+	reader.get(operation).refused(403, "AuthorizationFailed", "Microsoft.Compute/locations/DiskOperations/read")
+	w.allow(reader.id, w.platform, "Microsoft.Compute/locations/vmSizes/read", "Microsoft.Compute/locations/DiskOperations/read")
+	reader.get(operation).refused(404, "NotFound")
 	reader.get(rp + "locations/westeurope/vmSizes").ok(200)
 	reader.get(rp+"skus").refused(403, "AuthorizationFailed", "Microsoft.Compute/skus/read")
 }

@@ -352,12 +352,12 @@ func (o *operation) finish(c *Call, failed *azure.Error) error {
 func operationTypes(ns string) []*Type {
 	if ns == "Microsoft.Resources" {
 		return []*Type{
-			{Name: azure.TypeSubscription + "/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollOperation},
+			{Name: azure.TypeSubscription + "/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: Poll},
 			{Name: azure.TypeSubscription + "/operationresults", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollResult},
 		}
 	}
 	return []*Type{
-		{Name: ns + "/locations/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollOperation},
+		{Name: ns + "/locations/operations", Since: "2014-04-01", Place: InSubscription, Open: true, Get: Poll},
 		{Name: ns + "/locations/operationresults", Since: "2014-04-01", Place: InSubscription, Open: true, Get: pollResult},
 	}
 }
@@ -379,8 +379,8 @@ func (c *Call) polled() (*operation, *azure.Error) {
 
 var comeAgain = http.Header{"Retry-After": {"1"}}
 
-// pollOperation is the Azure-AsyncOperation protocol.
-func pollOperation(c *Call) (Doc, *azure.Error) {
+// Poll is the Azure-AsyncOperation protocol, for the places where an operation's state is read.
+func Poll(c *Call) (Doc, *azure.Error) {
 	op, err := c.polled()
 	if err != nil {
 		return nil, err

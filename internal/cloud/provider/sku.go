@@ -75,6 +75,7 @@ func skus() []arm.Type {
 	return []arm.Type{
 		{Name: computeRP + "/skus", Place: arm.InSubscription, ReadOnly: true, List: listSKUs},
 		{Name: computeRP + "/locations/vmSizes", Place: arm.InSubscription, ReadOnly: true, List: listSizes},
+		{Name: computeRP + "/locations/DiskOperations", Place: arm.InSubscription, ReadOnly: true, Get: arm.Poll},
 		{Name: computeRP + "/locations/usages", Place: arm.InSubscription, ReadOnly: true, List: listUsages},
 		{Name: typeAvailability + "/vmSizes", ReadOnly: true, List: listSizes},
 	}
