@@ -345,7 +345,11 @@ func TestGateways(t *testing.T) {
 	op := w.operator
 	op.put(gw, properties(obj{"gatewayIPConfigurations": []obj{}})).refused(400, "InvalidRequestFormat", "properties.sku")
 	op.put(gw, body(s.subnet)).refused(400, "ApplicationGatewaySubnetCannotBeUsedByOtherResources")
-	op.put(gw, body(s.gateway)).ok(201)
+	secret := body(s.gateway)
+	secret["properties"].(obj)["sslCertificates"] = []obj{{"name": "c", "properties": obj{"data": "c2VjcmV0LTE=", "password": "secret-2"}}}
+	if r := op.put(gw, secret).ok(201); strings.Contains(r.raw, "c2VjcmV0LTE=") || strings.Contains(r.raw, "secret-2") {
+		t.Errorf("a certificate's key comes back: %s", r.raw)
+	}
 	broken := body(s.gateway)
 	broken["properties"].(obj)["frontendPorts"] = []obj{}
 	op.put(gw, broken).refused(400, "InvalidResourceReference", "frontendPorts/p80")

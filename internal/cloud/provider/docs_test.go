@@ -49,26 +49,34 @@ func document() string {
 		}
 		b.WriteString("\n| type | operations | linked checks |\n|---|---|---|\n")
 		for i := range p.Types {
-			typeRow(&b, &p.Types[i], false)
+			typeRow(&b, &p.Types[i], false, false)
 		}
 	}
 	return b.String()
 }
 
-func typeRow(b *strings.Builder, t *arm.Type, child bool) {
+// typeRow writes the row of a type and those of its children; of what no client writes there are no checks.
+func typeRow(b *strings.Builder, t *arm.Type, child, fixed bool) {
+	fixed = fixed || t.ReadOnly && !child
 	name := "`" + t.Name + "`"
 	if child {
 		name += " (stored in its parent)"
 	}
-	fmt.Fprintf(b, "| %s | %s | %s |\n", name, strings.Join(operationsOf(t), ", "), strings.Join(linksOf(t), "<br>"))
+	links := linksOf(t)
+	if fixed {
+		links = nil
+	}
+	fmt.Fprintf(b, "| %s | %s | %s |\n", name, strings.Join(operationsOf(t), ", "), strings.Join(links, "<br>"))
 	for _, ch := range t.Children {
-		typeRow(b, ch.Type, true)
+		typeRow(b, ch.Type, true, fixed)
 	}
 }
 
 func operationsOf(t *arm.Type) []string {
 	var out []string
 	switch {
+	case t.ReadOnly && t.Get == nil && t.List == nil:
+		out = append(out, "read, list")
 	case t.Get == nil && t.List == nil, t.Check != nil:
 		out = append(out, "read, write, delete, list")
 	case t.Get != nil:

@@ -1,9 +1,10 @@
 package provider
 
 import (
+	"strings"
+
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
-	"strings"
 )
 
 // gateways are application gateways: what AGIC writes.
@@ -54,6 +55,10 @@ func checkGatewaySubnet(c *arm.Call) *azure.Error {
 
 func checkGateway(c *arm.Call) *azure.Error {
 	keepOld(c, "properties.operationalState", "Running")
+	for _, e := range objects(c.Doc, "properties.sslCertificates") {
+		arm.Unset(e, "properties.data")
+		arm.Unset(e, "properties.password")
+	}
 	for _, e := range objects(c.Doc, "properties.frontendIPConfigurations") {
 		if err := checkIPFree(c, arm.Str(e, "properties.publicIPAddress.id"), c.ID.Join("frontendIPConfigurations", arm.Str(e, "name"))); err != nil {
 			return err
