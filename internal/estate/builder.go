@@ -24,7 +24,8 @@ type builder struct {
 	members  map[[2]azure.PrincipalID]bool // group, member
 	above    map[string]map[string]bool    // management group → lower-cased subscriptions that inherit from it
 	unread   map[string]rbac.Unread
-	kept     *collection // what Save writes; nil: nothing is kept
+	kept     *collection                // what Save writes; nil: nothing is kept
+	fresh    map[azure.PrincipalID]bool // principals that a plan or template brings: they hold what it gives them
 }
 
 func newBuilder(from string) *builder {
@@ -33,7 +34,9 @@ func newBuilder(from string) *builder {
 			From: from, resources: map[string]Resource{}, absent: map[string]bool{}, objects: map[azure.PrincipalID]Object{},
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
+			declared: map[string]Declaration{},
 		},
+		fresh:  map[azure.PrincipalID]bool{},
 		grants: map[string]rbac.Grant{}, roles: map[azure.GUID]rbac.Role{}, denies: map[string]rbac.Deny{},
 		members: map[[2]azure.PrincipalID]bool{}, above: map[string]map[string]bool{},
 		unread: map[string]rbac.Unread{},

@@ -17,14 +17,20 @@ const (
 
 // decode reads one JSON value. Numbers stay as written (json.Number); a byte order mark, which az writes, is skipped.
 func decode(r io.Reader) (any, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	text, err := readText(r)
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > maxText {
-		return nil, fmt.Errorf("more than %d MiB of JSON", maxText>>20)
-	}
 	return decodeText(text)
+}
+
+// readText reads a text of bounded length.
+func readText(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("more than %d MiB of JSON", maxText>>20)
+	}
+	return text, err
 }
 
 func decodeText(text []byte) (any, error) {

@@ -15,13 +15,16 @@ import (
 	"aksid/internal/rbac"
 )
 
-// Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …) and what ARM and
-// Microsoft Graph answered, from one file or from the .json files of a folder and its subfolders.
+// Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …), what ARM and Microsoft
+// Graph answered, what Save wrote, Terraform plans (terraform show -json) and ARM templates with their parameter files:
+// from one file or from the .json files of a folder and its subfolders, each recognised by what is in it.
 type Files struct {
-	Path       string
-	Clusters   []string // names, resourceGroup/name or ids; none: all that the files hold
-	Group      string   // only clusters of this resource group; "" for all
-	Registries []string // registries that the clusters pull from: names, login servers or ids
+	Path         string
+	Parameters   string     // file with a template's parameters; "": the one beside it, if there is one
+	Subscription azure.GUID // where plans and templates go that do not say; zero: it is not known
+	Clusters     []string   // names, resourceGroup/name or ids; none: all that the files hold
+	Group        string     // only clusters of this resource group; "" for all
+	Registries   []string   // registries that the clusters pull from: names, login servers or ids
 }
 
 // Bounds of a folder.
@@ -37,7 +40,7 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := filesReader{builder: b, listed: map[string]bool{}}
+	in := filesReader{builder: b, Files: f, listed: map[string]bool{}, parameters: map[string][]byte{}}
 	for _, p := range paths {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -46,13 +49,20 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
 	}
+	if err := in.foresee(); err != nil {
+		return nil, err
+	}
 	if err := in.nameRegistries(f.Registries); err != nil {
 		return nil, err
 	}
 	if !in.collected {
 		in.completeRoles()
 	}
-	in.markGaps()
+	if len(in.later) > 0 {
+		in.unseenGrants()
+	} else {
+		in.markGaps()
+	}
 	e := b.build()
 	return e, e.keep(f.Clusters, f.Group)
 }
@@ -123,9 +133,14 @@ func (f Files) paths() ([]string, error) {
 // filesReader reads documents and keeps track of what a set of files says nothing about.
 type filesReader struct {
 	*builder
-	listed     map[string]bool // lower-cased subscriptions whose role assignments are all in the files
-	denyListed bool            // there is a list of deny assignments, or one that is empty: az prints no other as {"value": []}
-	collected  bool            // what was saved is among the files: it tells itself what it lacks
+	Files
+	path       string            // of the file being read
+	text       []byte            // of the file being read
+	later      []func() error    // plans and templates: they are read when everything else is known
+	parameters map[string][]byte // parameter files by their path
+	listed     map[string]bool   // lower-cased subscriptions whose role assignments are all in the files
+	denyListed bool              // there is a list of deny assignments, or one that is empty: az prints no other as {"value": []}
+	collected  bool              // what was saved is among the files: it tells itself what it lacks
 	current    listing
 }
 
@@ -141,13 +156,27 @@ func (in *filesReader) read(path string) error {
 		return err
 	}
 	defer f.Close()
-	v, err := decode(f)
+	if in.text, err = readText(f); err != nil {
+		return err
+	}
+	v, err := decodeText(in.text)
 	if err != nil {
 		return err
 	}
+	in.path = path
 	in.current = listing{map[string]bool{}, map[azure.PrincipalID]bool{}}
 	defer in.noteListing()
 	return in.take(v)
+}
+
+// foresee reads the plans and templates.
+func (in *filesReader) foresee() error {
+	for _, read := range in.later {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteListing learns what a file listed. Assignments of one principal alone are what az role assignment list --assignee
@@ -167,8 +196,18 @@ func (in *filesReader) noteListing() {
 // take sorts a value: a document, an array of them, or ARM's and Graph's {"value": […]}.
 func (in *filesReader) take(v any) error {
 	m, ok := v.(map[string]any)
-	if isCollection(m) {
+	switch {
+	case isCollection(m):
 		return in.restore(m)
+	case isPlan(m):
+		return in.takePlan(m)
+	case isState(m):
+		return errors.New("a Terraform state; save the plan: terraform show -json PLANFILE")
+	case isTemplate(m):
+		return in.takeTemplate()
+	case isParameters(m):
+		in.parameters[in.path] = in.text
+		return nil
 	}
 	if list, isList := m["value"].([]any); isList {
 		v, ok = list, false
@@ -228,7 +267,10 @@ func (in *filesReader) takeObject(m map[string]any) {
 		in.addObject(m, "")
 		return
 	}
-	in.estate.names[strings.ToLower(textAt(m, "id"))] = textAt(m, "name")
+	sub := textAt(m, "id")
+	in.estate.names[strings.ToLower(sub)] = textAt(m, "name")
+	id := azure.SubscriptionID(sub)
+	in.estate.resources[id.Key()] = Resource{ID: id, Doc: map[string]any{"id": id.String(), "tenantId": textAt(m, "tenantId")}}
 }
 
 func mustType(id string) string {

@@ -1,0 +1,341 @@
+package estate
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"aksid/internal/azure"
+	"aksid/internal/template"
+)
+
+// deployed is an ARM template on its way into an estate: as with plans, its resources become the documents that ARM will have.
+type deployed struct {
+	in     *filesReader
+	file   string
+	text   []byte
+	result *template.Result
+	ids    map[string]*template.Resource // by the key of the id
+}
+
+func isTemplate(m map[string]any) bool {
+	schema := strings.ToLower(textAt(m, "$schema"))
+	_, resources := m["resources"]
+	return resources && strings.Contains(schema, "deploymenttemplate.json")
+}
+
+func isParameters(m map[string]any) bool {
+	return strings.Contains(strings.ToLower(textAt(m, "$schema")), "deploymentparameters.json") && mapAt(m, "parameters") != nil
+}
+
+// takeTemplate reads a template once everything else was read: its parameters may be in a file that comes later.
+func (in *filesReader) takeTemplate() error {
+	t, err := template.Parse(in.text)
+	if err != nil {
+		return err
+	}
+	path, text := in.path, in.text
+	in.later = append(in.later, func() error {
+		params, err := in.parametersOf(path)
+		if err != nil {
+			return err
+		}
+		d := &deployed{in: in, file: path, text: text, ids: map[string]*template.Resource{}}
+		d.result = in.deployment(t, params, in.group()).Evaluate()
+		if err := d.failed(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return d.convert()
+	})
+	return nil
+}
+
+// parametersOf finds a template's parameters: those that the user names, or NAME.parameters.json beside NAME.json.
+func (in *filesReader) parametersOf(path string) (template.Parameters, error) {
+	text, from := in.parameters[strings.TrimSuffix(path, filepath.Ext(path))+".parameters.json"], path
+	if in.Parameters != "" {
+		from = in.Parameters
+		f, err := os.Open(from)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if text, err = readText(f); err != nil {
+			return nil, err
+		}
+	} else if text == nil && len(in.parameters) == 1 {
+		for from, text = range in.parameters { // the only one
+		}
+	}
+	if text == nil {
+		return template.Parameters{}, nil
+	}
+	params, err := template.ParseParameters(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return params, nil
+}
+
+// group is the resource group that a template goes to where the user names none.
+func (in *filesReader) group() string {
+	if in.Group != "" {
+		return in.Group
+	}
+	return "{resourceGroup}"
+}
+
+func (in *filesReader) deployment(t *template.Template, params template.Parameters, group string) *template.Deployment {
+	sub := in.Subscription
+	if sub.IsZero() {
+		sub = azure.MustGUID(unnamedSubscription)
+	}
+	return &template.Deployment{
+		Template: t, Parameters: params, Partial: true, Name: "check", Subscription: sub, Group: group,
+		Location: "westeurope", Now: time.Unix(0, 0).UTC(), NewGUID: func() azure.GUID { return foreseenGUID("new") },
+	}
+}
+
+// failed are the faults of the template, in ARM's words: the first of them, with its place.
+func (d *deployed) failed() error {
+	if len(d.result.Errors) == 0 {
+		return nil
+	}
+	e := d.result.Errors[0]
+	if e.Line == 0 {
+		return e
+	}
+	return fmt.Errorf("line %d: %w", e.Line, e)
+}
+
+// convert takes the resources in: those that others name by their principals first.
+func (d *deployed) convert() error {
+	if d.in.Subscription.IsZero() {
+		d.in.estate.names[unnamedSubscription] = "target"
+	}
+	d.in.planned(d.comesAfter)
+	var late []*template.Resource
+	for r := range d.result.All() {
+		if r.ID.IsZero() || r.Condition == false || r.Existing {
+			continue
+		}
+		d.ids[r.ID.Key()] = r
+		switch {
+		case strings.EqualFold(r.Type, typeIdentity):
+			d.identity(r)
+		case strings.EqualFold(r.Type, TypeCluster), strings.EqualFold(r.Type, typeAssignment):
+			late = append(late, r)
+		case !strings.EqualFold(r.Type, "Microsoft.Resources/deployments"):
+			d.take(r)
+		}
+	}
+	for _, typ := range []string{TypeCluster, typeAssignment} {
+		for _, r := range late {
+			switch {
+			case !strings.EqualFold(r.Type, typ):
+			case typ == TypeCluster:
+				d.cluster(r)
+			default:
+				d.assignment(r)
+			}
+		}
+	}
+	return nil
+}
+
+// document is what a resource writes, as ARM will have it: values that are not known and are ids, or properties of resources
+// whose values are foreseen, are filled in; the rest is left out.
+func (d *deployed) document(r *template.Resource) Doc {
+	doc, _ := d.plain(map[string]any(r.Document)).(map[string]any)
+	if doc == nil {
+		doc = Doc{}
+	}
+	doc["id"], doc["name"], doc["type"] = r.ID.String(), r.ID.Name(), r.Type
+	return doc
+}
+
+func (d *deployed) plain(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, x := range v {
+			if p := d.plain(x); p != nil {
+				out[k] = p
+			}
+		}
+		return out
+	case []any:
+		out := []any{}
+		for _, x := range v {
+			if p := d.plain(x); p != nil {
+				out = append(out, p)
+			}
+		}
+		return out
+	case *template.Unknown:
+		return d.foresee(v)
+	}
+	return v
+}
+
+// foresee is the value of an unknown: an id with known parts, a property of a resource that is foreseen, or one of a few
+// choices of which only one is left.
+func (d *deployed) foresee(u *template.Unknown) any {
+	if ref, ok := u.Ref(); ok {
+		if v := at(d.in.docOf(ref.ID), strings.ReplaceAll(ref.Path, "[0]", "")); v != nil && ref.Function == "" {
+			return v
+		}
+	}
+	if id, ok := u.ID(); ok {
+		return id.String()
+	}
+	var left []any
+	for _, c := range u.Choices {
+		if v := d.plain(c); v != nil && v != "" {
+			left = append(left, v)
+		}
+	}
+	if len(left) == 1 {
+		return left[0]
+	}
+	return nil
+}
+
+// docOf is the document of a resource that was taken in.
+func (b *builder) docOf(id azure.ID) map[string]any { return b.estate.resources[id.Key()].Doc }
+
+func (d *deployed) take(r *template.Resource) {
+	doc := d.document(r)
+	switch {
+	case strings.EqualFold(r.Type, TypeRegistry):
+		if textAt(doc, "properties.loginServer") == "" {
+			put(doc, "properties.loginServer", strings.ToLower(r.ID.Name())+".azurecr.io")
+		}
+		if textAt(doc, "properties.roleAssignmentMode") == "" {
+			put(doc, "properties.roleAssignmentMode", "LegacyRegistryPermissions")
+		}
+		d.in.estate.Registries = append(d.in.estate.Registries, r.ID)
+	case strings.EqualFold(r.Type, TypeNetwork):
+		for _, s := range listAt(doc, "properties.subnets") {
+			if m, ok := s.(map[string]any); ok && textAt(m, "name") != "" {
+				m["id"] = safeJoin(r.ID, "subnets", textAt(m, "name")).String()
+			}
+		}
+	}
+	d.add(r, doc)
+}
+
+func (d *deployed) add(r *template.Resource, doc Doc) {
+	d.in.declare(r.ID, d.declaration(r, r.ID))
+	_ = d.in.add(doc, "", "") // what is malformed is unknown
+}
+
+func (d *deployed) declaration(r *template.Resource, id azure.ID) Declaration {
+	address := r.Symbol
+	if address == "" {
+		address = r.Type + " " + r.Name
+	}
+	return Declaration{Location: Location{File: d.file, Line: r.Line, Column: r.Column, Address: address}, Creates: true}
+}
+
+// identity takes a user-assigned identity, with the principal that it will get.
+func (d *deployed) identity(r *template.Resource) {
+	doc := d.document(r)
+	if textAt(d.in.docOf(r.ID), "properties.principalId") == "" {
+		principal, client := foreseenGUID(r.ID.String(), "principal").String(), foreseenGUID(r.ID.String(), "client").String()
+		put(doc, "properties.principalId", principal)
+		put(doc, "properties.clientId", client)
+		d.in.foreseePrincipal(principal, client, r.ID.Name(), true)
+	} else { // it is there: a template writes again what exists
+		doc = d.in.docOf(r.ID)
+	}
+	d.add(r, doc)
+}
+
+func (d *deployed) cluster(r *template.Resource) {
+	doc := d.document(r)
+	if old := d.in.docOf(r.ID); old != nil {
+		for _, member := range []string{"identity", "properties.identityProfile", "properties.addonProfiles", "properties.nodeResourceGroup"} {
+			if v := at(old, member); v != nil {
+				put(doc, member, v)
+			}
+		}
+	}
+	d.in.foreseeCluster(doc, d.in.docOf(r.ID) == nil)
+	d.add(r, doc)
+}
+
+func (d *deployed) assignment(r *template.Resource) {
+	doc := d.document(r)
+	scope, _, _ := r.ID.Split()
+	principal := textAt(doc, "properties.principalId")
+	if !isGUID(principal) {
+		g := foreseenGUID("whoever", r.ID.String())
+		principal = g.String()
+		d.in.putObject(Object{ID: g, Type: "Group", Name: r.Name})
+		d.in.addMember(g, g)
+		d.in.unsureOf(azure.PrincipalID{}, []azure.PrincipalID{g})
+		put(doc, "properties.principalType", "Group")
+	}
+	put(doc, "properties.principalId", principal)
+	put(doc, "properties.scope", scope.String())
+	decl := d.declaration(r, r.ID)
+	decl.Name = d.badName(r)
+	d.in.declare(r.ID, decl)
+	_ = d.in.add(doc, "", "")
+}
+
+// badName says what is wrong with the name of a role assignment. It must differ wherever scope, principal or role differ, as
+// it is one for the whole tenant, and be the same when the template is deployed again.
+func (d *deployed) badName(r *template.Resource) string {
+	name := strings.ToLower(d.writtenName(r))
+	switch {
+	case name == "":
+		return ""
+	case !strings.HasPrefix(name, "["):
+		return "it is always the same"
+	case strings.Contains(name, "newguid("):
+		return "it is another one at each deployment"
+	case strings.Contains(name, "guid(") && !strings.Contains(name, "id") && !strings.Contains(name, "scope"):
+		return "it does not depend on the scope"
+	case strings.Contains(name, "utcnow("):
+		return "it is another one at each deployment"
+	}
+	return ""
+}
+
+// writtenName is the name as the template has it: the resource's object begins where its Line and Column say.
+func (d *deployed) writtenName(r *template.Resource) string {
+	var raw struct{ Name string }
+	if r.Line == 0 || json.Unmarshal(objectAt(d.text, r.Line, r.Column), &raw) != nil {
+		return ""
+	}
+	return raw.Name
+}
+
+// objectAt is the JSON object that begins at a place of a text; nil where there is none.
+func objectAt(text []byte, line, column int) []byte {
+	for ; line > 1; line-- {
+		i := strings.IndexByte(string(text), '\n')
+		if i < 0 {
+			return nil
+		}
+		text = text[i+1:]
+	}
+	if column < 1 || column > len(text) {
+		return nil
+	}
+	var raw json.RawMessage
+	if err := json.NewDecoder(strings.NewReader(string(text[column-1:]))).Decode(&raw); err != nil {
+		return nil
+	}
+	return raw
+}
+
+func (d *deployed) comesAfter(x, y azure.ID) bool {
+	a, b := d.ids[x.Key()], d.ids[y.Key()]
+	return a != nil && b != nil && a.After(b)
+}
