@@ -37,6 +37,8 @@ var rules = map[string]rule{
 	"internal/rbac/internal/genroles": {packages: "internal/azure internal/rbac",
 		why: "the generator of the built-in roles writes what the engine reads"},
 
+	"internal/access": {packages: "internal/azure",
+		why: "what was done tells what must be allowed: it needs no engine"},
 	"internal/kql": {why: "a query language over rows: it knows neither Azure nor where the rows come from"},
 
 	"internal/cloud/store": {modules: "modernc.org/sqlite",
@@ -71,7 +73,7 @@ var rules = map[string]rule{
 	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy",
 		why: "shows results and computes none"},
 
-	"internal/cli": {packages: "internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding " +
+	"internal/cli": {packages: "internal/access internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding " +
 		"internal/failure internal/remedy internal/report internal/cloud",
 		modules: "github.com/spf13/cobra github.com/spf13/pflag github.com/jmespath/go-jmespath golang.org/x/term github.com/rogpeppe/go-internal/lockedfile",
 		why:     "flags, files and exit codes; it starts the local Azure through cloud alone, never through cloud's children"},

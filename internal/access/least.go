@@ -1,0 +1,162 @@
+// Package access tells from what was done what must be allowed: the smallest roles for recorded decisions.
+package access
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+)
+
+// Use is a recorded decision of a local Azure (aksid up --record), one JSON object a line.
+type Use struct {
+	Principal azure.PrincipalID `json:"principal"`
+	Action    azure.Action      `json:"action"`
+	Data      bool              `json:"data"`
+	Scope     azure.ID          `json:"scope"`
+	Outcome   string            `json:"outcome"`
+}
+
+// maxLine bounds a line of a record, in bytes.
+const maxLine = 64 << 10
+
+// ReadUses reads a record. The error names the line.
+func ReadUses(r io.Reader) ([]Use, error) {
+	var out []Use
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		var u Use
+		err := json.Unmarshal(line, &u)
+		if err == nil && (u.Action == "" || u.Scope.IsZero() || u.Principal.IsZero()) {
+			err = errors.New("it is no recorded decision")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		out = append(out, u)
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return nil, fmt.Errorf("a line is longer than %d bytes", maxLine)
+	}
+	return out, lines.Err()
+}
+
+// Role is a custom role that allows exactly what a principal did in a scope, in the form that
+// az role definition create takes.
+type Role struct {
+	Principal        azure.PrincipalID `json:"-"`
+	Scope            azure.ID          `json:"-"`
+	Name             string            `json:"Name"`
+	Description      string            `json:"Description"`
+	Actions          []string          `json:"Actions"`
+	NotActions       []string          `json:"NotActions"`
+	DataActions      []string          `json:"DataActions"`
+	NotDataActions   []string          `json:"NotDataActions"`
+	AssignableScopes []azure.ID        `json:"AssignableScopes"`
+}
+
+// Least makes of uses the smallest roles: for each principal one at each place that it used, which is a single resource
+// if it used no other in the resource group, else the group, else the subscription or what stands above it.
+// Refused uses count where all is true: what was let pass, or tried.
+func Least(uses []Use, all bool) []Role {
+	used := map[azure.PrincipalID]map[string][]Use{} // by the key of the resource group, or of the scope outside of one
+	for _, u := range uses {
+		if u.Outcome != "Granted" && !all {
+			continue
+		}
+		place := u.Scope.GroupID()
+		if place.IsZero() {
+			place = u.Scope
+		}
+		if used[u.Principal] == nil {
+			used[u.Principal] = map[string][]Use{}
+		}
+		used[u.Principal][place.Key()] = append(used[u.Principal][place.Key()], u)
+	}
+	var roles []Role
+	for p, places := range used {
+		for _, key := range slices.Sorted(maps.Keys(places)) {
+			roles = append(roles, roleOf(p, places[key]))
+		}
+	}
+	slices.SortFunc(roles, func(a, b Role) int {
+		if n := strings.Compare(a.Principal.String(), b.Principal.String()); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Scope.Key(), b.Scope.Key())
+	})
+	return roles
+}
+
+func roleOf(p azure.PrincipalID, uses []Use) Role {
+	scope := common(uses)
+	r := Role{Principal: p, Scope: scope, Name: fmt.Sprintf("Used by %s at %s", p.String()[:8], scope.Name()),
+		Description: fmt.Sprintf("What %s was recorded to do at %s.", p, scope), Actions: []string{}, NotActions: []string{}, DataActions: []string{}, NotDataActions: []string{}}
+	seen := map[string]bool{}
+	for _, u := range uses {
+		list, key := &r.Actions, u.Action.Key()
+		if u.Data {
+			list, key = &r.DataActions, "data "+key
+		}
+		if !seen[key] {
+			seen[key] = true
+			*list = append(*list, string(u.Action))
+		}
+	}
+	slices.Sort(r.Actions)
+	slices.Sort(r.DataActions)
+	r.AssignableScopes = []azure.ID{assignable(scope)}
+	return r
+}
+
+// common is the lowest scope above all uses; a list's scope, which ends in a provider, stands for what it was taken of.
+func common(uses []Use) azure.ID {
+	scope := whole(uses[0].Scope)
+	for _, u := range uses[1:] {
+		for at := whole(u.Scope); !scope.Contains(at); {
+			scope = whole(scope.Parent())
+		}
+	}
+	return scope
+}
+
+func whole(id azure.ID) azure.ID {
+	segments := id.Segments()
+	if n := len(segments); n >= 2 && strings.EqualFold(segments[n-2], "providers") {
+		if parent, err := azure.ParseID("/" + strings.Join(segments[:n-2], "/")); err == nil {
+			return parent
+		}
+	}
+	return id
+}
+
+// assignable is where a custom role for a scope may be kept: a resource group or a subscription.
+func assignable(scope azure.ID) azure.ID {
+	if g := scope.GroupID(); !g.IsZero() {
+		return g
+	}
+	if s := scope.Subscription(); s != "" {
+		return azure.SubscriptionID(s)
+	}
+	return scope
+}
+
+// Commands are the az commands that make a role of a file and give it.
+func (r Role) Commands(file string) []string {
+	return []string{
+		"az role definition create --role-definition @" + file,
+		fmt.Sprintf("az role assignment create --assignee-object-id %s --assignee-principal-type ServicePrincipal --role %q --scope %s", r.Principal, r.Name, r.Scope),
+	}
+}
