@@ -124,6 +124,10 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 			}
 		}
 	})
+	r.At, r.Version = start, built().Version
+	if o.FailOn != never {
+		r.FailOn = finding.Severity(o.FailOn)
+	}
 	var t report.Tally
 	if o.Query != "" {
 		t, err = printQuery(a, r, q)

@@ -25,12 +25,17 @@ func newVersion(a *App) *cobra.Command {
 		Example: "  aksid version\n  aksid version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			info, _ := debug.ReadBuildInfo() // nil without module support
-			return printVersion(a, versionOf(info), output)
+			return printVersion(a, built(), output)
 		},
 	}
 	outputFlag(cmd, &output, "table", "json")
 	return cmd
+}
+
+// built is what this program was built from.
+func built() version {
+	info, _ := debug.ReadBuildInfo() // nil without module support
+	return versionOf(info)
 }
 
 func versionOf(info *debug.BuildInfo) version {

@@ -34,6 +34,9 @@ type Assessment struct {
 	Deny        *rbac.Deny     // what denies it
 }
 
+// Explains are the needs that a finding says why they are not met.
+func (f Finding) Explains() []*Assessment { return f.explains }
+
 // Assess decides every need of a cluster, in the order of the catalogue.
 func Assess(e *estate.Estate, c *estate.Cluster) []*Assessment {
 	var out []*Assessment

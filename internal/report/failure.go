@@ -209,7 +209,7 @@ func MarkdownFailures(w io.Writer, r Failures) error {
 		}
 		p.print("| | |\n|---|---|\n| kind | %s |\n", string(f.Kind))
 		for _, row := range proof(f) {
-			p.print("| %s | %s |\n", row.label, styled(code(row.text)))
+			p.print("| %s | %s |\n", row.label, code(row.text))
 		}
 		if f.Source != "" {
 			p.print("| source | %s |\n", markdown(f.Source))
@@ -221,27 +221,6 @@ func MarkdownFailures(w io.Writer, r Failures) error {
 		p.print("No failure of an Azure identity was recognised.\n")
 	}
 	return p.flush(w)
-}
-
-func (p *printer) commands(list []string) {
-	if len(list) == 0 {
-		return
-	}
-	p.print("\n```sh\n")
-	for _, c := range list {
-		p.print("%s\n", strings.ReplaceAll(c, "```", ""))
-	}
-	p.print("```\n")
-}
-
-// markdown keeps a text from being read as anything but text.
-func markdown(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`).Replace(clean(s))
-}
-
-// code sets a value as code, which no character of it can end.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(clean(s)) + "`"
 }
 
 // Codes is what the catalogue says of a code, and the contract of its JSON form. One code may have several meanings.
@@ -277,7 +256,7 @@ func NewCodes(name string) Codes {
 	}
 	for _, rule := range finding.Rules() {
 		if strings.EqualFold(rule.ID, name) {
-			r.Codes = append(r.Codes, Code{Name: rule.ID, Identity: true, Means: rule.Title + ". " + rule.Why, Remedy: failure.Remedy{Az: []string{}}, Source: rule.Source})
+			r.Codes = append(r.Codes, Code{Name: rule.ID, Identity: true, Means: rule.Title + ". " + because(rule), Remedy: failure.Remedy{Az: []string{}}, Source: rule.Source})
 		}
 	}
 	return r

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
@@ -17,13 +18,16 @@ import (
 // Report is a check on its way to where it is printed.
 type Report struct {
 	From       string
+	At         time.Time        // when it was made; zero: not said
+	Version    string           // of aksid; "": not said
+	FailOn     finding.Severity // findings that are at least as bad are failures in JUnit; "": none is
 	Incomplete []estate.Incomplete
 	Clusters   iter.Seq[Cluster] // checked as they are asked for, and again if they are asked for again
 	tally      *Tally            // of what Clusters have yielded
 }
 
 // Formats are the forms that a report can be printed in, the first by default.
-var Formats = []string{"table", "json"}
+var Formats = []string{"table", "json", "markdown", "sarif", "junit", "html"}
 
 // Print prints a report cluster by cluster, in one of Formats, and returns what it came to. t is for the table.
 func (r Report) Print(w io.Writer, format string, t Table) (Tally, error) {
@@ -34,6 +38,14 @@ func (r Report) Print(w io.Writer, format string, t Table) (Tally, error) {
 		err = t.print(w, r)
 	case "json":
 		err = r.json(w)
+	case "markdown":
+		err = r.markdown(w)
+	case "sarif":
+		err = r.sarif(w)
+	case "junit":
+		err = r.junit(w)
+	case "html":
+		err = r.html(w)
 	default:
 		err = fmt.Errorf("there is no output format %q", format)
 	}
@@ -53,32 +65,43 @@ func (r Report) envelope() Result {
 	return Result{SchemaVersion: SchemaVersion, From: r.From, Complete: len(r.Incomplete) == 0, Incomplete: filled(r.Incomplete), Clusters: []Cluster{}}
 }
 
-// json prints what JSON prints of Result, one cluster at a time.
-func (r Report) json(w io.Writer) error {
-	const none = `"clusters": []` // in a string its quotes would be escaped
+// json prints what JSON prints of Result.
+func (r Report) json(w io.Writer) error { return stream(w, r.envelope(), "clusters", r.Clusters) }
+
+// JSON prints a value as the contract is printed: the whole Result, or what a query has made of it.
+func JSON(w io.Writer, v any) error { return encoder(w, "").Encode(v) }
+
+func encoder(w io.Writer, indent string) *json.Encoder {
+	out := json.NewEncoder(w)
+	out.SetIndent(indent, "  ")
+	out.SetEscapeHTML(false)
+	return out
+}
+
+// stream prints a value as JSON prints it, with elements of an array that is empty in it one at a time.
+func stream[T any](w io.Writer, envelope any, array string, elements iter.Seq[T]) error {
 	var b bytes.Buffer
-	if err := JSON(&b, r.envelope()); err != nil {
+	if err := JSON(&b, envelope); err != nil {
 		return err
 	}
-	head, tail, _ := strings.Cut(b.String(), none)
-	before, after := head+`"clusters": [`, "]"+tail
-	for c := range r.Clusters {
+	array = fmt.Sprintf("%q: [", array) // not in a string: there its quotes are escaped
+	head, tail, _ := strings.Cut(b.String(), array+"]")
+	indent := head[strings.LastIndexByte(head, '\n'):]
+	before, after := head+array, "]"
+	for e := range elements {
 		b.Reset()
-		out := json.NewEncoder(&b)
-		out.SetIndent("    ", "  ")
-		out.SetEscapeHTML(false)
-		if err := out.Encode(c); err != nil {
+		if err := encoder(&b, indent[1:]+"  ").Encode(e); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(w, "%s\n    %s", before, bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
+		if _, err := fmt.Fprintf(w, "%s%s  %s", before, indent, bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
 			return err
 		}
-		before, after = ",", "\n  ]"+tail
+		before, after = ",", indent+"]"
 	}
-	if after[0] == ']' {
-		after = before + after
+	if before == "," {
+		before = ""
 	}
-	_, err := io.WriteString(w, after)
+	_, err := io.WriteString(w, before+after+tail)
 	return err
 }
 
@@ -109,12 +132,21 @@ func (r Report) counted() Report {
 
 func (t *Tally) add(c Cluster) {
 	t.Clusters++
-	for _, f := range c.Findings {
-		t.Findings[f.Severity]++
+	for s, n := range c.severities() {
+		t.Findings[s] += n
 	}
 	t.Undecided = t.Undecided || slices.ContainsFunc(c.Requirements, func(q Requirement) bool {
 		return q.Status == finding.Unknown && q.Needed == catalogue.Now
 	})
+}
+
+// severities counts the findings of each.
+func (c Cluster) severities() map[finding.Severity]int {
+	n := map[finding.Severity]int{}
+	for _, f := range c.Findings {
+		n[f.Severity]++
+	}
+	return n
 }
 
 // Worst is the severity of the worst finding, or "".
@@ -148,4 +180,16 @@ func counts(findings map[finding.Severity]int) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// made says from what, when and by which aksid a report was made.
+func (r Report) made() string {
+	out := "Read from " + r.From
+	if !r.At.IsZero() {
+		out += ", " + r.At.UTC().Format("2006-01-02 15:04") + " UTC"
+	}
+	if r.Version != "" {
+		out += ", by aksid " + r.Version
+	}
+	return out
 }

@@ -2,8 +2,6 @@
 package report
 
 import (
-	"encoding/json"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -78,6 +76,7 @@ type Requirement struct {
 	Actions     []azure.Action      `json:"actions"`
 	DataActions []azure.Action      `json:"dataActions"`
 	Scope       azure.ID            `json:"scope"`
+	Role        string              `json:"role"` // built-in role that covers it with the least besides
 	Phase       catalogue.Phase     `json:"phase"`
 	Needed      catalogue.Certainty `json:"needed"`
 	Status      finding.Status      `json:"status"`
@@ -85,6 +84,10 @@ type Requirement struct {
 	GrantedBy   []azure.ID          `json:"grantedBy"` // role assignments
 	Missing     []azure.Action      `json:"missing"`
 	Breaks      string              `json:"breaks"`
+	by          string              // what the identity is called
+	place       string
+	rule        string   // of its not being met
+	cause       *Finding // of its not being met
 }
 
 // Finding is something that is wrong, and what mends it.
@@ -114,14 +117,6 @@ func New(e *estate.Estate, checks iter.Seq[finding.Result]) Report {
 	}}
 }
 
-// JSON prints a value as the contract is printed: the whole Result, or what a query has made of it.
-func JSON(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
-}
-
 func cluster(e *estate.Estate, r finding.Result) Cluster {
 	id := r.Cluster.ID
 	c := Cluster{
@@ -132,11 +127,19 @@ func cluster(e *estate.Estate, r finding.Result) Cluster {
 	for _, i := range r.Identities {
 		c.Identities = append(c.Identities, identity(e, r.Cluster, i))
 	}
-	for _, a := range r.Assessments {
-		c.Requirements = append(c.Requirements, requirement(a))
-	}
 	for _, f := range r.Findings {
 		c.Findings = append(c.Findings, problem(f))
+	}
+	causes := map[*finding.Assessment]*Finding{}
+	for i, f := range r.Findings {
+		for _, a := range f.Explains() {
+			causes[a] = &c.Findings[i]
+		}
+	}
+	for _, a := range r.Assessments {
+		q := requirement(a)
+		q.place, q.cause = e.Place(a.Need.Scope, id), causes[a]
+		c.Requirements = append(c.Requirements, q)
 	}
 	return c
 }
@@ -181,8 +184,9 @@ func requirement(a *finding.Assessment) Requirement {
 	out := Requirement{
 		ID: a.Requirement.ID, Feature: a.Requirement.Feature, Identity: a.Identity.Role, AddOn: a.Identity.AddOn,
 		Actions: filled(a.Need.Actions), DataActions: filled(a.Need.DataActions), Scope: a.Need.Scope,
-		Phase: a.Need.Phase, Needed: a.Need.Certainty, Status: a.Status, Reason: a.Reason,
+		Role: a.Need.Role, Phase: a.Need.Phase, Needed: a.Need.Certainty, Status: a.Status, Reason: a.Reason,
 		GrantedBy: []azure.ID{}, Missing: filled(a.Missing), Breaks: a.Requirement.Consequence(a.Need),
+		by: a.Identity.Label(), rule: finding.MissingID(a.Requirement),
 	}
 	for _, g := range a.GrantedBy {
 		out.GrantedBy = append(out.GrantedBy, g.ID)

@@ -92,6 +92,11 @@ func TestGolden(t *testing.T) {
 	r := check(t, a)
 	golden(t, a, path, "golden.txt", r.print(t, "table", Table{Took: func() time.Duration { return 412 * time.Millisecond }}))
 	golden(t, a, path, "golden.json", r.print(t, "json", Table{}))
+	r.At, r.Version, r.FailOn = time.Date(2026, 3, 2, 10, 30, 0, 0, time.UTC), "v1.2.3", finding.Error
+	golden(t, a, path, "golden.md", r.print(t, "markdown", Table{}))
+	golden(t, a, path, "golden.sarif", r.print(t, "sarif", Table{}))
+	golden(t, a, path, "golden.xml", r.print(t, "junit", Table{}))
+	golden(t, a, path, "golden.html", r.print(t, "html", Table{}))
 }
 
 // The contract's members: they may only become more.

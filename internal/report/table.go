@@ -3,10 +3,12 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 )
@@ -83,13 +85,24 @@ func (p *printer) paint(s, colour string) styled {
 func (p *printer) heading(s string) { p.print("%s\n", p.paint(s, bold)) }
 
 func (p *printer) cluster(c Cluster) {
-	p.print("%s · %s", p.paint(c.Name, bold), c.ResourceGroup)
-	if c.Location != "" {
-		p.print(" · %s", c.Location)
-	}
-	p.print(" · %s subscription\n\n", c.SubscriptionName)
+	p.print("%s · %s\n\n", p.paint(c.Name, bold), c.where())
 	p.identities(c.Identities)
-	var breaks, other []Finding
+	breaks, other := c.split()
+	p.findings("What breaks", breaks)
+	p.findings("What to look at", other)
+	if len(c.Findings) == 0 {
+		p.print("%s %s\n\n", p.paint("✓", green), needsMet(c.Requirements))
+	}
+}
+
+// where says where a cluster is.
+func (c Cluster) where() string {
+	parts := []string{c.ResourceGroup, c.Location, c.SubscriptionName + " subscription"}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")
+}
+
+// split tells what breaks from the other findings.
+func (c Cluster) split() (breaks, other []Finding) {
 	for _, f := range c.Findings {
 		if f.Severity == finding.Error {
 			breaks = append(breaks, f)
@@ -97,11 +110,7 @@ func (p *printer) cluster(c Cluster) {
 			other = append(other, f)
 		}
 	}
-	p.findings("What breaks", breaks)
-	p.findings("What to look at", other)
-	if len(c.Findings) == 0 {
-		p.print("%s %s\n\n", p.paint("✓", green), needsMet(c.Requirements))
-	}
+	return breaks, other
 }
 
 // needsMet speaks of the needs where no finding does.
@@ -133,13 +142,36 @@ func (p *printer) identities(ids []Identity) {
 	for _, i := range ids {
 		principal := "principal not known"
 		if i.PrincipalID != nil {
-			principal = "principal " + i.PrincipalID.String()[:8] + "-…"
+			principal = "principal " + i.principal()[:8] + "-…"
 		}
 		p.print("  %s   %-15s  %s   %s\n", pad(i.label, label), kinds[i.Kind], pad(i.Name, name), principal)
 		p.roles(strings.Repeat(" ", label+5), i)
 	}
 	p.print("\n")
 }
+
+// principal is the object id, or says that it is not known.
+func (i Identity) principal() string {
+	if i.PrincipalID == nil {
+		return "not known"
+	}
+	return i.PrincipalID.String()
+}
+
+// status says in words whether a need is met.
+func (q Requirement) status() string {
+	out := string(q.Status)
+	if q.Needed == catalogue.Maybe {
+		out = "perhaps needed, " + out
+	}
+	if q.Reason != "" {
+		out += ": " + q.Reason
+	}
+	return out
+}
+
+// resourceGroup is how estate.Place begins for resource groups.
+const resourceGroup = "resource group "
 
 // maxRoles bounds the roles shown of one identity.
 const maxRoles = 12
@@ -153,12 +185,19 @@ func (p *printer) roles(indent string, i Identity) {
 			p.print("%sand %d more; -o json has them all\n", indent, len(i.Assignments)-n)
 			return
 		}
-		p.print("%s%s on %s%s\n", indent, a.Role, strings.TrimPrefix(a.place, "resource group "), notes(a))
+		p.print("%s%s on %s%s\n", indent, a.Role, strings.TrimPrefix(a.place, resourceGroup), notes(a))
 	}
 }
 
 // notes is what is special about an assignment, in parentheses.
 func notes(a Assignment) string {
+	if s := special(a); s != "" {
+		return " (" + s + ")"
+	}
+	return ""
+}
+
+func special(a Assignment) string {
 	var out []string
 	if a.ByAKS {
 		out = append(out, "granted by AKS")
@@ -169,10 +208,7 @@ func notes(a Assignment) string {
 	if a.Condition != "" {
 		out = append(out, "under a condition")
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(out, ", ") + ")"
+	return strings.Join(out, ", ")
 }
 
 func (p *printer) findings(title string, fs []Finding) {
@@ -197,14 +233,17 @@ func (p *printer) findings(title string, fs []Finding) {
 	p.print("\n")
 }
 
+// symbols say how bad something is where colours do not.
+var symbols = map[finding.Severity]string{finding.Error: "✗", finding.Warning: "!", finding.Note: "·"}
+
 func (p *printer) symbol(s finding.Severity) styled {
 	switch s {
 	case finding.Error:
-		return p.paint("✗", red)
+		return p.paint(symbols[s], red)
 	case finding.Warning:
-		return p.paint("!", yellow)
+		return p.paint(symbols[s], yellow)
 	}
-	return "·"
+	return styled(symbols[s])
 }
 
 func (p *printer) incomplete(list []estate.Incomplete) {

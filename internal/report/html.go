@@ -1,0 +1,166 @@
+package report
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"aksid/internal/catalogue"
+	"aksid/internal/estate"
+	"aksid/internal/finding"
+)
+
+//go:embed page
+var files embed.FS
+
+// page is the report as a web page: one file, without scripts, that reads nothing from anywhere.
+var page = template.Must(template.ParseFS(files, "page/page.gohtml"))
+
+// style is the page's only style, and policy lets a browser use nothing but it.
+var style, policy = func() (template.CSS, string) {
+	css, _ := files.ReadFile("page/style.css") // it is embedded
+	sum := sha256.Sum256(css)
+	return template.CSS(css), fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'", base64.StdEncoding.EncodeToString(sum[:]))
+}()
+
+// The values of the page's templates. Their texts are cleaned, and escaped by html/template.
+type (
+	pageHead struct {
+		Policy string
+		Style  template.CSS
+		Made   string
+		Sum    string
+		Rows   []pageRow
+	}
+	pageRow struct {
+		Name, Where string
+		Counts      []int // of the severities
+	}
+	pageCluster struct {
+		Index         int
+		Name, Where   string
+		ID            string
+		Breaks, Other []pageFinding
+		Fine          string // without findings: what is granted
+		Map           picture
+		Identities    []pageIdentity
+		Needs         []pageNeed
+	}
+	pageFinding struct {
+		Anchor           string
+		Class            finding.Severity
+		Symbol, Severity string
+		Title, Detail    string
+		Commands         string
+		Rule             string
+		Why, Source      string
+	}
+	pageIdentity struct {
+		Label, Kind, Name, Principal string
+		Roles                        []string
+		None                         string // said where there are no roles
+	}
+	pageNeed struct{ For, By, On, Role, Class, Symbol, Status string }
+	pageTail struct{ Incomplete []estate.Incomplete }
+)
+
+func (r Report) html(w io.Writer) error {
+	out := bufio.NewWriter(w) // templates write in small pieces
+	head := pageHead{Policy: policy, Style: style, Made: clean(r.made())}
+	for _, c := range r.overview() {
+		row := pageRow{Name: clean(c.Name), Where: clean(c.where())}
+		for _, s := range finding.Severities {
+			row.Counts = append(row.Counts, c.Severities[s])
+		}
+		head.Rows = append(head.Rows, row)
+	}
+	head.Sum = r.tally.String()
+	if err := page.ExecuteTemplate(out, "head", head); err != nil {
+		return err
+	}
+	index := 0
+	for c := range r.Clusters {
+		if err := page.ExecuteTemplate(out, "cluster", pageOf(c, index)); err != nil {
+			return err
+		}
+		index++
+	}
+	tail := pageTail{}
+	for _, i := range r.Incomplete {
+		tail.Incomplete = append(tail.Incomplete, estate.Incomplete{What: clean(i.What), Why: clean(i.Why), Right: clean(i.Right)})
+	}
+	if err := page.ExecuteTemplate(out, "tail", tail); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func pageOf(c Cluster, index int) pageCluster {
+	out := pageCluster{Index: index, Name: clean(c.Name), Where: clean(c.where()), ID: clean(c.ID.String()), Map: draw(c, index)}
+	for i, f := range c.Findings {
+		p := pageFindingOf(f)
+		p.Anchor = fmt.Sprintf("c%d-finding%d", index, i)
+		if f.Severity == finding.Error {
+			out.Breaks = append(out.Breaks, p)
+		} else {
+			out.Other = append(out.Other, p)
+		}
+	}
+	if len(c.Findings) == 0 {
+		out.Fine = needsMet(c.Requirements)
+	}
+	for _, i := range c.Identities {
+		out.Identities = append(out.Identities, pageIdentityOf(i))
+	}
+	for _, q := range c.Requirements {
+		need := pageNeed{For: clean(q.Feature), By: clean(q.by), On: clean(q.place), Role: clean(q.Role), Status: clean(q.status())}
+		need.Class, need.Symbol = mark(q)
+		out.Needs = append(out.Needs, need)
+	}
+	return out
+}
+
+func pageFindingOf(f Finding) pageFinding {
+	p := pageFinding{Class: f.Severity, Symbol: symbols[f.Severity], Severity: strings.ToUpper(string(f.Severity[:1])) + string(f.Severity[1:]),
+		Title: clean(f.Title), Detail: clean(f.Detail), Rule: f.Rule}
+	var commands []string
+	for _, line := range f.Remedy.Az {
+		commands = append(commands, clean(line))
+	}
+	p.Commands = strings.Join(commands, "\n")
+	for _, r := range finding.Rules() {
+		if r.ID == f.Rule {
+			p.Why, p.Source = because(r), r.Source
+		}
+	}
+	return p
+}
+
+func pageIdentityOf(i Identity) pageIdentity {
+	p := pageIdentity{Label: clean(i.label), Kind: kinds[i.Kind], Name: clean(i.Name), Principal: i.principal(), None: "none"}
+	if i.PrincipalID == nil {
+		p.None = "not known"
+	}
+	for _, a := range i.Assignments {
+		p.Roles = append(p.Roles, clean(a.Role+" on "+a.place+notes(a)))
+	}
+	return p
+}
+
+// mark is how a need's status looks: a class of the style and a symbol.
+func mark(q Requirement) (class, symbol string) {
+	switch {
+	case q.Status == finding.Granted:
+		return "good", "✓"
+	case q.Status == finding.Unknown:
+		return "warning", "?"
+	case q.Needed == catalogue.Maybe:
+		return "note", "·"
+	}
+	return "error", "✗"
+}

@@ -1,0 +1,165 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"aksid/internal/catalogue"
+	"aksid/internal/finding"
+)
+
+// The elements of JUnit's XML that Jenkins (junit-10.xsd), GitLab and Azure DevOps read. A cluster is a suite. Each of its
+// needs is a case, and so is each rule, beside those that say that a need is not met.
+//
+//   - failure: findings that count for the exit code (Report.FailOn)
+//   - error: what was needed and could not be told or read
+//   - skipped: findings that do not count, needs that may be none, reads that failed and did no harm
+type (
+	junitSuite struct {
+		XMLName  xml.Name    `xml:"testsuite"`
+		Name     string      `xml:"name,attr"`
+		Time     string      `xml:"timestamp,attr,omitempty"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Errors   int         `xml:"errors,attr"`
+		Skipped  int         `xml:"skipped,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		Failure *junitOutcome `xml:"failure"`
+		Error   *junitOutcome `xml:"error"`
+		Skipped *junitOutcome `xml:"skipped"`
+	}
+	junitOutcome struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr,omitempty"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+func (r Report) junit(w io.Writer) error {
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	out := xml.NewEncoder(w)
+	out.Indent("", "  ")
+	root := xml.StartElement{Name: xml.Name{Local: "testsuites"}, Attr: []xml.Attr{{Name: xml.Name{Local: "name"}, Value: "aksid check"}}}
+	if err := out.EncodeToken(root); err != nil {
+		return err
+	}
+	for c := range r.Clusters {
+		if err := r.suite(out, c.ResourceGroup+"/"+c.Name, r.cases(c)); err != nil {
+			return err
+		}
+	}
+	if len(r.Incomplete) > 0 {
+		if err := r.suite(out, "what is read", r.reads()); err != nil {
+			return err
+		}
+	}
+	if err := out.EncodeToken(root.End()); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (r Report) suite(out *xml.Encoder, name string, cases []junitCase) error {
+	s := junitSuite{Name: clean(name), Tests: len(cases), Cases: cases}
+	if !r.At.IsZero() {
+		s.Time = r.At.UTC().Format(time.RFC3339)
+	}
+	for i := range cases {
+		cases[i].Class = s.Name
+		s.Failures += count(cases[i].Failure)
+		s.Errors += count(cases[i].Error)
+		s.Skipped += count(cases[i].Skipped)
+	}
+	return out.Encode(s)
+}
+
+func count(o *junitOutcome) int {
+	if o == nil {
+		return 0
+	}
+	return 1
+}
+
+// cases are a cluster's needs, and the rules that do not speak of a need.
+func (r Report) cases(c Cluster) []junitCase {
+	var out []junitCase
+	for _, q := range c.Requirements {
+		out = append(out, r.need(c, q))
+	}
+	for _, rule := range finding.Rules() {
+		if !ofNeed[rule.ID] {
+			out = append(out, r.rule(c, rule))
+		}
+	}
+	return out
+}
+
+func (r Report) need(c Cluster, q Requirement) junitCase {
+	out := junitCase{Name: clean(fmt.Sprintf("%s: %s on %s", q.by, q.ID, q.place))}
+	switch {
+	case q.Status == finding.Granted:
+	case q.Status == finding.Unknown && q.Needed == catalogue.Now:
+		out.Error = &junitOutcome{Message: clean("not known: " + q.Reason), Type: q.rule}
+	case q.cause != nil:
+		r.judge(&out, c, *q.cause)
+	default:
+		out.Skipped = &junitOutcome{Message: clean(strings.TrimSpace(q.Breaks + " " + q.Reason))}
+	}
+	return out
+}
+
+func (r Report) rule(c Cluster, rule *finding.Rule) junitCase {
+	out := junitCase{Name: rule.ID}
+	var found []Finding
+	for _, f := range c.Findings {
+		if f.Rule == rule.ID {
+			found = append(found, f)
+		}
+	}
+	if len(found) > 0 {
+		r.judge(&out, c, found...)
+	}
+	return out
+}
+
+// judge makes a failure of findings, the worst first, or leaves the case out.
+func (r Report) judge(to *junitCase, c Cluster, found ...Finding) {
+	var texts []string
+	for _, f := range found {
+		texts = append(texts, message(c, f))
+	}
+	outcome := &junitOutcome{Message: clean(found[0].Title), Type: string(found[0].Severity), Text: strings.Join(texts, "\n\n")}
+	if r.FailOn != "" && found[0].Severity.AtLeast(r.FailOn) {
+		to.Failure = outcome
+	} else {
+		to.Skipped = outcome
+	}
+}
+
+// reads are the reads that failed.
+func (r Report) reads() []junitCase {
+	var out []junitCase
+	for _, i := range r.Incomplete {
+		c, outcome := junitCase{Name: clean(i.What)}, &junitOutcome{Message: clean(i.Why), Text: clean(i.Right)}
+		if i.Clusters {
+			c.Error = outcome
+		} else {
+			c.Skipped = outcome
+		}
+		out = append(out, c)
+	}
+	return out
+}
