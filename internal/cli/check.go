@@ -41,6 +41,7 @@ type sourceOptions struct {
 	Name             string
 	Clusters         []string
 	Registries       []string
+	Parameters       string   // file with a template's parameters
 	Kube             []string // files of Kubernetes objects
 	objects          *estate.Kube
 	Keep             bool // keep what is read, to save it
@@ -90,13 +91,14 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	dataFlag(cmd, &o.Data)
 	f := cmd.Flags()
-	f.StringVar(&o.From, "from", "", "what to read: azure, local, or the `path` of JSON that az printed (default: "+local.FromVar+", else azure)")
+	f.StringVar(&o.From, "from", "", "what to read: azure, local, or the `path` of what az printed as JSON, of what --save kept, of a Terraform plan (terraform show -json) or of an ARM template (default: "+local.FromVar+", else azure)")
 	f.StringVar(&o.Cloud, "cloud", "", "`cloud`: AzureCloud, AzureUSGovernment, AzureChinaCloud or one registered with az (default: az's active one)")
 	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: az's active one)")
 	f.BoolVar(&o.AllSubscriptions, "all-subscriptions", false, "look in every subscription that the credential sees")
 	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
 	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
+	f.StringVar(&o.Parameters, "parameters", "", "`file` with the parameters of an ARM template (default: NAME.parameters.json beside it)")
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
 }
 
@@ -239,16 +241,37 @@ func (a *App) source(ctx context.Context, o sourceOptions, say func(string)) (es
 	if o.Subscription != "" && o.AllSubscriptions {
 		return nil, usagef("--subscription and --all-subscriptions contradict each other; leave one of them out")
 	}
+	if o.Parameters != "" && (from == "" || from == fromAzure || from == local.From) {
+		return nil, usagef("--parameters are those of an ARM template; name it with --from FILE")
+	}
 	switch from {
 	case "", fromAzure:
 		return a.azure(o, say)
 	case local.From:
 		return a.localAzure(ctx, o, say)
 	}
-	if o.Subscription != "" || o.AllSubscriptions || o.Cloud != "" {
-		return nil, usagef("--subscription, --all-subscriptions and --cloud say where in Azure to look; they do not go with --from %s", from)
+	return a.files(from, o)
+}
+
+// files is a source of files. --subscription and -g say where a plan or a template goes that does not say so itself; a plan's
+// providers are configured by ARM_SUBSCRIPTION_ID as well.
+func (a *App) files(from string, o sourceOptions) (estate.Source, error) {
+	if o.AllSubscriptions || o.Cloud != "" {
+		return nil, usagef("--all-subscriptions and --cloud say where in Azure to look; they do not go with --from %s", from)
 	}
-	return estate.Files{Path: from, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries}, nil
+	f := estate.Files{Path: from, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Parameters: o.Parameters}
+	sub := o.Subscription
+	if sub == "" {
+		sub = a.getenv("ARM_SUBSCRIPTION_ID")
+	}
+	if sub == "" {
+		return f, nil
+	}
+	var err error
+	if f.Subscription, err = azure.ParseGUID(sub); err != nil {
+		return nil, usagef("subscription %q is no id; with --from %s it takes the GUID: az account show --query id", sub, from)
+	}
+	return f, nil
 }
 
 func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {

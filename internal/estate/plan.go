@@ -27,6 +27,8 @@ type plan struct {
 	docs      map[string]Doc         // documents by the lower-cased id
 	order     []*planned             // by address
 	looking   map[string]bool        // values being looked for: a cycle has none
+	depth     int                    // of the expression being evaluated
+	spent     int                    // expressions evaluated for one value
 	subs      map[string]string      // subscriptions by the key of the provider
 	sources   map[string]declaration // where the configuration's resources are written, by address without keys
 }
@@ -279,7 +281,7 @@ func (p *plan) field(r *planned, doc Doc, f carried) {
 // take takes the document of a resource into the estate.
 func (p *plan) take(r *planned) error {
 	doc := p.docs[r.id.Key()]
-	if doc == nil || r.id.IsZero() {
+	if doc == nil || r.id.IsZero() || strings.EqualFold(r.id.Type(), typeAssignment) { // these come last
 		return nil
 	}
 	p.in.declare(r.id, p.declarationOf(r))

@@ -232,8 +232,22 @@ func (p *plan) siteOf(r *planned) site {
 	return site{r.module, p.moduleConfig(r.module), r.key, mapAt(r.config, "for_each_expression")}
 }
 
+// Bounds of the way from an expression to what it comes from, through modules and locals.
+const (
+	maxDetours = 64     // expressions inside of each other
+	maxDetour  = 20_000 // expressions in all
+)
+
 // evaluate is what an expression gives.
 func (p *plan) evaluate(at site, expr map[string]any, w want) found {
+	if p.depth == 0 {
+		p.spent = 0
+	}
+	if p.spent++; p.depth >= maxDetours || p.spent > maxDetour {
+		return found{unsure: true}
+	}
+	p.depth++
+	defer func() { p.depth-- }()
 	if source, ok := expr[sourceKey].(written); ok {
 		if f := p.read(at, source, nil, w, 0); !f.unsure {
 			return f

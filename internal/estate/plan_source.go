@@ -206,7 +206,7 @@ func (w written) keep(into map[string]any, expr hclsyntax.Expression) {
 
 // read is what a written expression gives at a place, following further steps into it.
 func (p *plan) read(at site, w written, tail []step, kind want, depth int) found {
-	if depth > maxNesting {
+	if p.spent++; depth > maxNesting || p.spent > maxDetour {
 		return found{unsure: true}
 	}
 	all := func(exprs ...hclsyntax.Expression) found {
