@@ -19,6 +19,7 @@ type Requirement struct {
 	Source  string              // the document that says so
 	Actor   estate.IdentityRole // who needs it
 	AddOn   string              // the add-on, for the role estate.AddOn
+	On      []Occasion          // what exercises it, beside what Exercised adds
 	// Needs are the needs of one cluster: none where it does not use the feature.
 	Needs func(*estate.Estate, *estate.Cluster) iter.Seq[Need]
 }
@@ -116,6 +117,12 @@ const (
 	roleAcrPull                   = "AcrPull"
 	roleRepositoryReader          = "Container Registry Repository Reader"
 )
+
+// Roles are narrow built-in roles that can take the place of the one that a need names: those that the documents of AKS
+// know. Azure has others that would grant even less besides; they belong to other products, and change with them.
+func Roles() []string {
+	return []string{roleAcrPull, roleRepositoryReader, roleReader, roleManagedIdentityOperator, roleKeyVaultCryptoUser, rolePrivateDNSZoneContributor, roleDNSZoneContributor}
+}
 
 // verbs makes the actions of one resource type.
 func verbs(typ string, verbs ...string) []azure.Action {

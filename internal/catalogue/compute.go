@@ -13,6 +13,7 @@ var diskEncryptionSet = Requirement{
 	Breaks:  "volumes stay pending: ProvisioningFailed with LinkedAuthorizationFailed on diskEncryptionSets/read",
 	Source:  "azure-disk-customer-managed-keys",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Storage},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(some(c.Link("properties.diskEncryptionSetID")), Need{
 			Actions: verbs("Microsoft.Compute/diskEncryptionSets", "read"), Phase: Runtime, Certainty: Now, Role: roleReader,
@@ -28,6 +29,7 @@ var capacityReservation = Requirement{
 	Breaks:  "node pools cannot be created or scaled in capacity reservation group {target}",
 	Source:  "use-capacity-reservation-groups",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(c.PoolLinks("capacityReservationGroupID"), Need{
 			Actions: verbs("Microsoft.Compute/capacityReservationGroups", "read", "deploy/action"), Phase: Runtime, Certainty: Now, Role: roleContributor,
@@ -42,9 +44,10 @@ var hostGroup = Requirement{
 	Breaks:  "node pools cannot be created or scaled on host group {target}",
 	Source:  "use-azure-dedicated-hosts",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(c.PoolLinks("hostGroupID"), Need{
-			Actions: verbs("Microsoft.Compute/hostGroups", "read"), Phase: Runtime, Certainty: Now, Role: roleContributor,
+			Actions: verbs("Microsoft.Compute/hostGroups", "read"), Phase: Runtime, Certainty: Now, Role: roleReader,
 		})
 	},
 }

@@ -24,6 +24,7 @@ var gateway = Requirement{
 	Breaks:  "ingresses have no effect: the add-on logs ErrorApplicationGatewayForbidden",
 	Source:  "managed-identity-overview, Azure/application-gateway-kubernetes-ingress#997",
 	Actor:   estate.AddOn, AddOn: addOnGateway,
+	On: []Occasion{Ingress},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(broughtGateway(c), Need{
 			Actions: verbs("Microsoft.Network/applicationGateways", "read", "write"), Phase: Runtime, Certainty: Now, Role: roleNetworkContributor,
@@ -38,6 +39,7 @@ var gatewaySubnet = Requirement{
 	Breaks:  "ingresses have no effect: ApplicationGatewayInsufficientPermissionOnSubnet",
 	Source:  "MicrosoftDocs/azure-docs#116501",
 	Actor:   estate.AddOn, AddOn: addOnGateway,
+	On: []Occasion{Ingress},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		var scopes []azure.ID
 		for _, id := range broughtGateway(c) {
@@ -63,6 +65,7 @@ var routingZone = Requirement{
 	Breaks:  "host names of ingresses in {target} do not resolve",
 	Source:  "app-routing-dns-ssl",
 	Actor:   estate.AddOn, AddOn: addOnRouting,
+	On: []Occasion{Ingress},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return func(yield func(Need) bool) {
 			for _, zone := range c.RoutingZones() {
@@ -87,6 +90,7 @@ var virtualNodeSubnet = Requirement{
 	Breaks:  "pods on virtual nodes do not start: aci-connector-linux fails with 403",
 	Source:  "virtual-nodes-cli",
 	Actor:   estate.AddOn, AddOn: addOnVirtualNodes,
+	On: []Occasion{Scale},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(some(c.VirtualNodeSubnet()), Need{Actions: subnetActions, Phase: Runtime, Certainty: Now, Role: roleNetworkContributor})
 	},

@@ -16,6 +16,7 @@ var kmsKey = Requirement{
 	Breaks:  "the API server cannot read or write secrets: AzureKeyVaultKmsValidateIdentityPermissionCustomerError",
 	Source:  "use-kms-etcd-encryption",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		vault := e.KMSVault(c)
 		need := Need{

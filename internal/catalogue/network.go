@@ -19,6 +19,7 @@ var subnetJoin = Requirement{
 	Breaks:  "LoadBalancer services stay pending",
 	Source:  "configure-kubenet, concepts-network-cni-overview, internal-lb",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale, Ingress},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return each(c.Subnets(), Need{Actions: subnetActions, Phase: Runtime, Certainty: Now, Role: roleNetworkContributor})
 	},
@@ -32,6 +33,7 @@ var routeTable = Requirement{
 	Breaks:  "new nodes get no pod routes, and updates of the cluster fail with CustomRouteTableMissingPermission",
 	Source:  "configure-kubenet, egress-udr",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return func(yield func(Need) bool) {
 			if !c.Kubenet() {
@@ -73,6 +75,7 @@ var outboundIP = Requirement{
 	Breaks:  "every LoadBalancer service stays pending",
 	Source:  "load-balancer-standard, Azure/AKS#1945",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale, Ingress},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return func(yield func(Need) bool) {
 			for _, id := range c.OutboundIPs() {
@@ -93,6 +96,7 @@ var ipBackendPool = Requirement{
 	Breaks:  "LoadBalancer services stay pending",
 	Source:  "aks-service-permissions, load-balancer-standard",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale, Ingress},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		var scopes []azure.ID
 		if strings.EqualFold(c.Text("properties.networkProfile.loadBalancerProfile.backendPoolType"), "nodeIP") {
@@ -131,6 +135,7 @@ var nodeProvisioningNetwork = Requirement{
 	Breaks:  "node auto provisioning makes no nodes",
 	Source:  "node-auto-provisioning-networking, Azure/karpenter-provider-azure#332",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		var scopes []azure.ID
 		if strings.EqualFold(c.Text("properties.nodeProvisioningProfile.mode"), "Auto") {

@@ -15,6 +15,7 @@ var nodeGroup = Requirement{
 	Breaks:  "load balancers, routes, disks and scaling stop working",
 	Source:  "aks-service-permissions, managed-identity-overview",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Upgrade, Scale, Ingress, Storage},
 	Needs: func(_ *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		actions := nodeGroupActions
 		if len(c.NodeSubnets()) == 0 { // AKS made the network, in the group

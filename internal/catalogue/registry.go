@@ -26,8 +26,9 @@ var registryPull = Requirement{
 	Breaks:  "image pulls from {target} fail with 401",
 	Source:  "cluster-container-registry-integration, cannot-pull-image-from-acr-to-aks-cluster",
 	Actor:   estate.Kubelet,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
-		return pullFrom(e, slices.Concat(e.Registries, imagesOf(e, c), pullerOf(e, c)))
+		return pullFrom(e, Registries(e, c))
 	},
 }
 
@@ -38,12 +39,18 @@ var bootstrapPull = Requirement{
 	Breaks:  "new nodes do not come up: VMExtensionProvisioningError, exit status 212",
 	Source:  "network-isolated, vmextensionerror-oraspullunauthorized",
 	Actor:   estate.Kubelet,
+	On:      []Occasion{Upgrade, Scale},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		if id := c.BootstrapRegistry(); !id.IsZero() {
 			return pullFrom(e, []azure.ID{id})
 		}
 		return pullFrom(e, nil)
 	},
+}
+
+// Registries are the registries that a cluster pulls from, as far as that can be told; some may be there more than once.
+func Registries(e *estate.Estate, c *estate.Cluster) []azure.ID {
+	return slices.Concat(e.Registries, imagesOf(e, c), pullerOf(e, c))
 }
 
 // pullFrom are the needs of pulling from registries, each once. One that lets everybody pull asks for no role.

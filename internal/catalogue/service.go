@@ -47,6 +47,7 @@ var serviceAddress = Requirement{
 	Breaks:  "service {target} stays pending: 403 on publicIPAddresses/read",
 	Source:  "static-ip, cloud-provider-azure",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Ingress},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(loadBalanced(e, c), Need{
 			Actions: verbs("Microsoft.Network/publicIPAddresses", "read", "join/action"), Phase: Runtime, Certainty: Now, Role: roleNetworkContributor,
@@ -73,6 +74,7 @@ var serviceSubnet = Requirement{
 	Breaks:  "service {target} stays pending: 403 on the subnet",
 	Source:  "internal-lb",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Ingress},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(loadBalanced(e, c), Need{Actions: subnetActions, Phase: Runtime, Certainty: Now, Role: roleNetworkContributor},
 			func(o estate.KubeObject) azure.ID {
@@ -101,6 +103,7 @@ var privateLinkSubnet = Requirement{
 	Breaks:  "service {target} gets no private link service: 403 on the subnet",
 	Source:  "cloud-provider-azure, Azure Private Link Service Integration",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Ingress},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(loadBalanced(e, c), Need{
 			Actions: verbs(estate.TypeSubnet, "read", "write", "join/action"), Phase: Runtime, Certainty: Now, Role: roleNetworkContributor,

@@ -27,6 +27,7 @@ var diskAttach = Requirement{
 	Breaks:  "pods with volume {target} do not start: FailedAttachVolume, the disk is said not to be found",
 	Source:  "azure-csi-disk-storage-provision, errors of azuredisk-csi-driver",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Storage},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(e.Kube(c).Of("PersistentVolume"), Need{
 			Actions: verbs(typeDisk, "read", "write"), Phase: Runtime, Certainty: Now, Role: roleVirtualMachineContributor,
@@ -47,6 +48,7 @@ var diskProvision = Requirement{
 	Breaks:  "volumes of storage class {target} stay pending: ProvisioningFailed with 403 on disks/write",
 	Source:  "azure-csi-disk-storage-provision",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Storage},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(classes(e, c, diskDriver), Need{
 			Actions: verbs(typeDisk, "read", "write", "delete"), Phase: Runtime, Certainty: Now, Role: roleVirtualMachineContributor,
@@ -61,6 +63,7 @@ var classEncryptionSet = Requirement{
 	Breaks:  "volumes of storage class {target} stay pending: ProvisioningFailed with LinkedAuthorizationFailed on diskEncryptionSets/read",
 	Source:  "azure-disk-customer-managed-keys",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Storage},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(classes(e, c, diskDriver), Need{
 			Actions: verbs("Microsoft.Compute/diskEncryptionSets", "read"), Phase: Runtime, Certainty: Now, Role: roleReader,
@@ -78,6 +81,7 @@ var shareProvision = Requirement{
 	Breaks:  "volumes of storage class {target} stay pending: ProvisioningFailed with 403 on storageAccounts/listKeys/action",
 	Source:  "create-volume-azure-files",
 	Actor:   estate.ControlPlane,
+	On:      []Occasion{Storage},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
 		return perObject(classes(e, c, fileDriver), Need{
 			Actions: slices.Concat(verbs("Microsoft.Storage/storageAccounts", "read", "listKeys/action"), verbs(typeShare, "read", "write", "delete")),

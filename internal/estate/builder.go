@@ -34,6 +34,7 @@ func newBuilder(from string) *builder {
 			From: from, resources: map[string]Resource{}, absent: map[string]bool{}, objects: map[azure.PrincipalID]Object{},
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
+			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
 			declared: map[string]Declaration{},
 		},
 		fresh:  map[azure.PrincipalID]bool{},
@@ -132,6 +133,10 @@ func (b *builder) addObject(doc map[string]any, typ string) {
 	defer b.mu.Unlock()
 	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ)}
 	b.keepObject(doc, typ)
+	if o.Type == typeApplication { // which is no principal
+		b.estate.applications[o.App] = o
+		return
+	}
 	b.putObject(o)
 	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
 		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
@@ -157,11 +162,16 @@ func objectType(doc map[string]any, otherwise string) string {
 		return "User"
 	case strings.EqualFold(kind, "#microsoft.graph.group"):
 		return "Group"
+	case strings.EqualFold(kind, "#microsoft.graph.application"), kind == "" && field(doc, "identifierUris") != nil: // az ad app show
+		return typeApplication
 	case strings.EqualFold(kind, "#microsoft.graph.servicePrincipal"), textAt(doc, "servicePrincipalType") != "":
 		return "ServicePrincipal"
 	}
 	return otherwise
 }
+
+// typeApplication is the type of an application object, which has a service principal beside it.
+const typeApplication = "Application"
 
 // answered notes ids that the directory was asked for: those without an object do not exist.
 func (b *builder) answered(ids ...azure.PrincipalID) {
@@ -216,7 +226,8 @@ func (b *builder) incomplete(i Incomplete) {
 func (b *builder) build() *Estate {
 	e := b.estate
 	e.byType = map[string][]Resource{}
-	for _, key := range slices.Sorted(maps.Keys(e.resources)) {
+	e.keys = slices.Sorted(maps.Keys(e.resources))
+	for _, key := range e.keys {
 		r := e.resources[key]
 		typ := strings.ToLower(r.ID.Type())
 		e.byType[typ] = append(e.byType[typ], r)

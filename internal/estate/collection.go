@@ -31,6 +31,7 @@ type collection struct {
 	Incomplete []Incomplete                   `json:"incomplete"`
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
 	Registries []azure.ID                     `json:"registries"` // those that the user named
+	Below      map[string][]azure.ID          `json:"below"`      // resources in scopes that were listed
 }
 
 type savedDocument struct {
@@ -79,7 +80,7 @@ func (b *builder) seal() {
 	if c == nil {
 		return
 	}
-	c.Version, c.From, c.Incomplete, c.Registries = collectionVersion, e.From, e.Incomplete, e.Registries
+	c.Version, c.From, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.Incomplete, e.Registries, e.below
 	for p := range e.asked {
 		c.Answered = append(c.Answered, p)
 	}
@@ -163,6 +164,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 	in.collected = in.collected || len(c.Listed) > 0
 	in.estate.Incomplete = append(in.estate.Incomplete, c.Incomplete...)
 	in.estate.Registries = append(in.estate.Registries, c.Registries...)
+	maps.Copy(in.estate.below, c.Below)
 	if c.Clusters != nil && in.clusters == nil {
 		in.clusters = map[string]bool{}
 	}

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -96,4 +97,28 @@ func linksAt(v any, list, path string) []azure.ID {
 		}
 	}
 	return out
+}
+
+// Texts reads the strings at a dotted path inside each element of the array at another.
+func (r Resource) Texts(list, path string) []string {
+	var out []string
+	for _, x := range listAt(r.Doc, list) {
+		if s := textAt(x, path); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Has reports whether there is something at a dotted path.
+func (r Resource) Has(path string) bool { return at(r.Doc, path) != nil }
+
+// Tagged reports whether a resource has a tag of one of some names, given in lower case, that is not empty.
+func (r Resource) Tagged(names ...string) bool {
+	for k, v := range mapAt(r.Doc, "tags") {
+		if s, _ := v.(string); s != "" && slices.Contains(names, strings.ToLower(k)) {
+			return true
+		}
+	}
+	return false
 }

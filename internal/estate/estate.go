@@ -21,27 +21,30 @@ type Source interface {
 
 // Estate is what is known. It does not change once loaded.
 type Estate struct {
-	From       string        // azure, local, or the path it was read from
-	Clusters   []*Cluster    // those that were asked for, by id
-	Registries []azure.ID    // those that the user says the clusters pull from
-	Policy     *rbac.Policy  // role assignments, role definitions, deny assignments, groups
-	Orphans    []*rbac.Grant // role assignments whose principal the directory does not have, by scope
-	Incomplete []Incomplete  // what could not be read
-	resources  map[string]Resource
-	byType     map[string][]Resource               // resources by their lower-cased type, in the order of their ids
-	absent     map[string]bool                     // resources that were asked for and are not there
-	objects    map[azure.PrincipalID]Object        // of the directory
-	asked      map[azure.PrincipalID]bool          // ids that the directory answered for, with an object or with none
-	byApp      map[azure.GUID]Object               // service principals by client id
-	held       map[azure.PrincipalID][]*rbac.Grant // by the principal that an assignment names
-	actors     map[azure.PrincipalID][]*Cluster    // clusters by the identities that they act as
-	nodeGroups map[string]bool                     // node resource groups of the clusters, by their key
-	kube       map[string]*Kube                    // Kubernetes objects by the key of their cluster
-	kept       *collection                         // what Save writes
-	counts     map[string]int                      // role assignments by lower-cased subscription
-	names      map[string]string                   // display names of subscriptions by lower-cased id
-	declared   map[string]Declaration              // how a plan or template writes a resource, by its key
-	after      []func(x, y azure.ID) bool          // the orders in which plans and templates make things
+	From         string        // azure, local, or the path it was read from
+	Clusters     []*Cluster    // those that were asked for, by id
+	Registries   []azure.ID    // those that the user says the clusters pull from
+	Policy       *rbac.Policy  // role assignments, role definitions, deny assignments, groups
+	Orphans      []*rbac.Grant // role assignments whose principal the directory does not have, by scope
+	Incomplete   []Incomplete  // what could not be read
+	resources    map[string]Resource
+	byType       map[string][]Resource               // resources by their lower-cased type, in the order of their ids
+	absent       map[string]bool                     // resources that were asked for and are not there
+	objects      map[azure.PrincipalID]Object        // of the directory
+	asked        map[azure.PrincipalID]bool          // ids that the directory answered for, with an object or with none
+	byApp        map[azure.GUID]Object               // service principals by client id
+	held         map[azure.PrincipalID][]*rbac.Grant // by the principal that an assignment names
+	actors       map[azure.PrincipalID][]*Cluster    // clusters by the identities that they act as
+	nodeGroups   map[string]bool                     // node resource groups of the clusters, by their key
+	kube         map[string]*Kube                    // Kubernetes objects by the key of their cluster
+	kept         *collection                         // what Save writes
+	counts       map[string]int                      // role assignments by lower-cased subscription
+	below        map[string][]azure.ID               // resources by the key of a scope that was listed
+	keys         []string                            // of resources, sorted
+	applications map[azure.GUID]Object               // application objects by client id
+	names        map[string]string                   // display names of subscriptions by lower-cased id
+	declared     map[string]Declaration              // how a plan or template writes a resource, by its key
+	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 
 	listedOnly map[string]map[azure.PrincipalID]bool     // lower-cased subscriptions of which only these principals' assignments are known
 	unsure     map[azure.PrincipalID][]azure.PrincipalID // groups with roles that a principal may be in or not; the zero principal: everyone

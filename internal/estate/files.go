@@ -75,7 +75,7 @@ func (e *Estate) keep(names []string, group string) error {
 	}
 	for _, name := range names {
 		fits := slices.DeleteFunc(slices.Clone(e.Clusters), func(c *Cluster) bool {
-			return !c.named(name) || group != "" && !strings.EqualFold(c.ID.ResourceGroup(), group)
+			return !c.Named(name) || group != "" && !strings.EqualFold(c.ID.ResourceGroup(), group)
 		})
 		if len(fits) == 0 && name != "" {
 			return notFound("there is no cluster %s in %s; %s", name, e.From, those(clusterNames(e.Clusters)))
@@ -86,8 +86,8 @@ func (e *Estate) keep(names []string, group string) error {
 	return nil
 }
 
-// named reports whether a cluster goes by a name, resourceGroup/name or id; every one goes by "".
-func (c *Cluster) named(name string) bool {
+// Named reports whether a cluster goes by a name, resourceGroup/name or id; every one goes by "".
+func (c *Cluster) Named(name string) bool {
 	return name == "" || strings.EqualFold(c.ID.Name(), name) || strings.EqualFold(c.ID.ResourceGroup()+"/"+c.ID.Name(), name) ||
 		strings.EqualFold(c.ID.String(), name)
 }

@@ -140,6 +140,21 @@ func (w *walk) servicePrincipal(ctx context.Context, app azure.GUID) {
 			w.addObject(doc, "ServicePrincipal") // a collection of one type leaves @odata.type out
 		}
 	}
+	w.application(ctx, app)
+}
+
+// application finds the application object of a client id, whose object id is taken for the service principal's.
+func (w *walk) application(ctx context.Context, app azure.GUID) {
+	answer, err := w.client.do(ctx, w.client.graph, http.MethodGet, w.client.graphBase+"/v1.0/applications?$filter=appId%20eq%20'"+app.String()+"'", nil)
+	if err != nil {
+		w.directoryUnreadable(ctx, "the application of service principal "+app.String(), err)
+		return
+	}
+	for _, v := range listAt(answer, "value") {
+		if doc, ok := v.(map[string]any); ok {
+			w.addObject(doc, typeApplication)
+		}
+	}
 }
 
 func (w *walk) directoryUnreadable(ctx context.Context, what string, err error) {

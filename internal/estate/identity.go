@@ -136,3 +136,15 @@ func (e *Estate) Actor(c *Cluster, role IdentityRole, addOn string) (Identity, b
 	}
 	return Identity{}, false
 }
+
+// TypeIdentity is the resource type of a user-assigned identity.
+const TypeIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+// UserAssigned is a user-assigned identity in a role that it does not play yet. Its object id is known if its document is.
+func (e *Estate) UserAssigned(role IdentityRole, id azure.ID) Identity {
+	doc, _ := e.Resource(id)
+	return Identity{
+		Role: role, Kind: UserAssigned, Name: id.Name(), Resource: id,
+		Principal: guidAt(doc.Doc, "properties.principalId"), Client: guidAt(doc.Doc, "properties.clientId"),
+	}
+}

@@ -66,6 +66,7 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	}
 	w.pullers(ctx)
 	w.wait()
+	w.reach(ctx)
 	w.directory(ctx)
 	w.memberships(ctx)
 	w.wait()

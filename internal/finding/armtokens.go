@@ -14,6 +14,7 @@ var registryRefusesARMTokens = Rule{
 		"The 401 looks like a missing role.",
 	Source:   "Azure/AKS#4560, kubernetes-sigs/cloud-provider-azure#8592",
 	Severity: Warning,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, a := range p.Assessments {
 			doc, known := p.Estate.Resource(a.Need.Scope)

@@ -8,6 +8,7 @@ var denied = Rule{
 	Why:      "No role helps against a deny assignment: who made it has to except the identity or take it away.",
 	Source:   "deny-assignments",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, a := range p.Open(Denied) {
 			p.Report(Finding{

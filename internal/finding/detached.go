@@ -14,6 +14,7 @@ var identityDetached = Rule{
 		"with 401 however right the roles are.",
 	Source:   "cannot-pull-image-from-acr-to-aks-cluster, aad-pod-identity#987",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		id, ok := p.Estate.Actor(p.Cluster, estate.Kubelet, "")
 		if !ok || id.Resource.IsZero() {
@@ -31,7 +32,7 @@ var identityDetached = Rule{
 		p.Report(Finding{
 			Title:     "image pulls fail with 401 on some nodes, or on all",
 			Detail:    fmt.Sprintf("kubelet identity %s is not attached to %s", id.Name, strings.Join(without, ", ")),
-			Principal: id.Principal, Scope: id.Resource,
+			Principal: id.Principal, Scope: id.Resource, explains: p.needsOf(id),
 			Remedy: []estate.Change{estate.Reconcile{Cluster: p.Cluster.ID}},
 		})
 	},

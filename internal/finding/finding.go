@@ -6,10 +6,12 @@ package finding
 
 import (
 	"slices"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
+	"aksid/internal/rbac"
 )
 
 // Severity says how bad a finding is.
@@ -37,19 +39,24 @@ type Rule struct {
 	Why      string // what it leads to
 	Source   string // the document that says so
 	Severity Severity
+	Stops    bool               // it can stop a change; before one only such rules run
+	Only     catalogue.Occasion // it runs before this change alone; "": always
 	Run      func(*Pass)
 }
 
 // Finding is one problem of one cluster.
 type Finding struct {
-	Rule      *Rule
-	Severity  Severity
-	Title     string // the consequence
-	Detail    string // the cause
-	Principal azure.PrincipalID
-	Scope     azure.ID
-	Remedy    []estate.Change // in order; none where no change of Azure mends it
-	explains  []*Assessment
+	Rule         *Rule
+	Severity     Severity
+	Title        string   // the consequence
+	Detail       string   // the cause
+	Consequences []string // further ones of the same cause
+	Principal    azure.PrincipalID
+	Scope        azure.ID
+	Remedy       []estate.Change // in order; none where no change of Azure mends it
+	Excess       *Excess         // of a role that is too much
+	Accepted     *Acceptance     // somebody lives with it
+	explains     []*Assessment
 }
 
 // Result is what there is to say of one cluster.
@@ -58,19 +65,35 @@ type Result struct {
 	Identities  []estate.Identity
 	Assessments []*Assessment
 	Findings    []Finding // the worst first
+	Accepted    []Finding // those that somebody lives with, for the time being
+}
+
+// Options say how to check.
+type Options struct {
+	Before Before    // a change: only what it exercises is looked at
+	Tuning *Tuning   // may be nil
+	Now    time.Time // zero: not known, then nothing is too young or too old
 }
 
 // Check runs every rule on a cluster.
-func Check(e *estate.Estate, c *estate.Cluster) Result {
-	p := &Pass{Estate: e, Cluster: c, Identities: e.Identities(c), Assessments: Assess(e, c), explained: map[*Assessment]bool{}}
+func Check(e *estate.Estate, c *estate.Cluster) Result { return Options{}.Check(e, c) }
+
+// Check runs the rules on a cluster as the options say.
+func (o Options) Check(e *estate.Estate, c *estate.Cluster) Result {
+	p := &Pass{Estate: e, Cluster: c, Options: o, Identities: e.Identities(c), explained: map[*Assessment]bool{}, inherited: map[*rbac.Grant]bool{}}
+	p.Assessments = o.Before.assess(e, c)
 	for _, r := range Rules() {
-		p.rule = r
-		r.Run(p)
+		if o.Before.runs(r) {
+			p.rule = r
+			r.Run(p)
+		}
 	}
-	slices.SortStableFunc(p.findings, func(a, b Finding) int {
+	r := Result{Cluster: c, Identities: p.Identities, Assessments: p.Assessments}
+	r.Findings, r.Accepted = o.Tuning.sort(c, p.findings, o.Now)
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return slices.Index(Severities, a.Severity) - slices.Index(Severities, b.Severity)
 	})
-	return Result{c, p.Identities, p.Assessments, p.findings}
+	return r
 }
 
 // Rules are the rules, in the order in which they run.
@@ -78,7 +101,8 @@ func Rules() []*Rule { return rules }
 
 var rules = slices.Concat(
 	// Why roles that look right do not help.
-	[]*Rule{&identityGone, &identityRecreated, &identityDetached, &clientIDAsPrincipal, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &denied, &locked},
+	[]*Rule{&identityGone, &identityRecreated, &identityDetached, &clientIDAsPrincipal, &applicationIDAsPrincipal, &formerPrincipal, &otherClustersIdentity,
+		&registryInOtherTenant, &registryUnreachable, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &vaultAccessPolicies, &denied, &locked},
 	missing(catalogue.All()),
 	// Too much.
 	[]*Rule{&broadRole, &wideScope, &canGrantRoles, &dataRoleOnInfrastructure},
@@ -87,12 +111,15 @@ var rules = slices.Concat(
 	// Fragile and stale.
 	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &nearLimit, &orphanedAssignment},
 	// Beside the roles.
-	[]*Rule{&registryRefusesARMTokens, &registryAdminUser},
-	[]*Rule{&undecided},
+	[]*Rule{&registryRefusesARMTokens, &registryAdminUser, &registryAnonymousPull, &localAccounts, &canActAsIdentity, &identityWithoutOwner, &grantedJustNow},
+	// Before a change.
+	[]*Rule{&lostInRebuild, &survivesRebuild, &rolesToCarryOver},
+	[]*Rule{&undecided, &expiredAcceptance},
 )
 
 // Pass is one cluster while the rules look at it.
 type Pass struct {
+	Options
 	Estate      *estate.Estate
 	Cluster     *estate.Cluster
 	Identities  []estate.Identity
@@ -100,6 +127,7 @@ type Pass struct {
 	rule        *Rule
 	findings    []Finding
 	explained   map[*Assessment]bool
+	inherited   map[*rbac.Grant]bool // roles of former principals that a finding tells of
 }
 
 // Report adds a finding of the rule that is running. Its severity is the rule's unless it has its own.
@@ -110,6 +138,10 @@ func (p *Pass) Report(f Finding) {
 	}
 	for _, a := range f.explains {
 		p.explained[a] = true
+		text := a.Requirement.Consequence(a.Need)
+		if a.Need.Certainty == catalogue.Now && text != f.Title && !slices.Contains(f.Consequences, text) {
+			f.Consequences = append(f.Consequences, text)
+		}
 	}
 	p.findings = append(p.findings, f)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -78,6 +79,7 @@ type fixture struct {
 	path       string
 	archive    *txtar.Archive
 	registries []string
+	options    Options
 }
 
 func readFixture(t *testing.T, path string) fixture {
@@ -91,8 +93,37 @@ func readFixture(t *testing.T, path string) fixture {
 		if name, ok := strings.CutPrefix(line, "registry: "); ok {
 			f.registries = append(f.registries, expand(strings.TrimSpace(name)))
 		}
+		if before, ok := strings.CutPrefix(line, "before: "); ok {
+			if f.options.Before, err = ParseBefore(expand(strings.TrimSpace(before))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now, ok := strings.CutPrefix(line, "now: "); ok {
+			if f.options.Now, err = time.Parse(time.RFC3339, strings.TrimSpace(now)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return f
+}
+
+// check checks the clusters of the fixture's estate with its tuning.
+func (f fixture) check(t *testing.T, quiet bool) []Result {
+	t.Helper()
+	e, o := f.load(t, quiet), f.options
+	for _, file := range f.archive.Files {
+		if file.Name == "aksid.yaml" || quiet && file.Name == "quiet/aksid.yaml" {
+			var err error
+			if o.Tuning, err = ParseTuning(file.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var out []Result
+	for _, c := range e.Clusters {
+		out = append(out, o.Check(e, c))
+	}
+	return out
 }
 
 // load makes an estate of the fixture's files, with those of the quiet twin in place of the others if asked for.
@@ -111,6 +142,9 @@ func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 			if err := os.WriteFile(kube, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			continue
+		}
+		if name == "aksid.yaml" {
 			continue
 		}
 		if name == "absent" {
@@ -200,6 +234,9 @@ func show(results []Result) string {
 			} else {
 				fmt.Fprintf(&b, "  of %s at %s\n", f.Principal, f.Scope)
 			}
+			for _, c := range f.Consequences {
+				fmt.Fprintf(&b, "  > %s\n", c)
+			}
 			for _, c := range f.Remedy {
 				for _, line := range remedy.Az(c) {
 					fmt.Fprintf(&b, "  $ %s\n", line)
@@ -223,12 +260,12 @@ func TestRules(t *testing.T) {
 	for _, r := range Rules() {
 		t.Run(r.ID, func(t *testing.T) {
 			f := readFixture(t, filepath.Join("testdata", r.ID+".txtar"))
-			results := checkAll(f.load(t, false))
+			results := f.check(t, false)
 			if !fires(results, r) {
 				t.Errorf("%s does not fire", r.ID)
 			}
 			f.compare(t, show(results))
-			if loud := show(checkAll(f.load(t, true))); loud != "" {
+			if loud := show(f.check(t, true)); loud != "" {
 				t.Errorf("the quiet twin is not quiet:\n%s", loud)
 			}
 		})

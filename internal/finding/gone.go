@@ -12,6 +12,7 @@ var identityGone = Rule{
 	Why:      "Nothing can act as it. AKS makes its own identities again when the cluster is reconciled, brought ones are the user's.",
 	Source:   "Azure/AKS#2951, aad-pod-identity#515",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, id := range p.Identities {
 			if _, known := p.Estate.Resource(id.Resource); known != estate.Absent {
@@ -20,7 +21,7 @@ var identityGone = Rule{
 			f := Finding{
 				Title:     fmt.Sprintf("everything that the %s identity does fails", id.Label()),
 				Detail:    fmt.Sprintf("there is no identity %s", p.Place(id.Resource)),
-				Principal: id.Principal, Scope: id.Resource,
+				Principal: id.Principal, Scope: id.Resource, explains: p.needsOf(id),
 			}
 			if p.Cluster.NodeGroup().Contains(id.Resource) {
 				f.Remedy = []estate.Change{p.reconcile(id)}

@@ -59,7 +59,7 @@ func (p *Pass) replace(f *Finding, id estate.Identity, h held, also ...*rbac.Gra
 	var needed []string
 	for _, a := range p.lostAfter(id, changes...) {
 		if a.metBy(grants) == h.grant {
-			f.Remedy, needed = append(f.Remedy, a.assign()), append(needed, a.Requirement.Feature)
+			f.Remedy, needed = append(f.Remedy, p.least(a)...), append(needed, a.Requirement.Feature)
 		}
 	}
 	if len(needed) > 0 {
@@ -68,6 +68,8 @@ func (p *Pass) replace(f *Finding, id estate.Identity, h held, also ...*rbac.Gra
 		f.Detail += "; nothing in the cluster's document needs it"
 	}
 	f.Detail = strings.TrimPrefix(f.Detail, "; ") + unseen
+	f.Excess = p.excess(id, h.grant)
+	f.Consequences = f.Excess.lines()
 	if h.group == "" && len(p.Estate.ActingAs(id.Principal)) < 2 {
 		f.Remedy = append(f.Remedy, estate.Unassign{ID: h.grant.ID})
 	}

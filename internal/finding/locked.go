@@ -16,6 +16,7 @@ var locked = Rule{
 		"group stops upgrades, scaling in and the cleaning up of services.",
 	Source:   "lock-resources, Azure/AKS#3291",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, l := range p.Estate.Locks() {
 			if what := p.refusedBy(l); what != "" {

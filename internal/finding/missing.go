@@ -17,6 +17,7 @@ func missing(requirements []*catalogue.Requirement) []*Rule {
 			Why:      r.Breaks,
 			Source:   r.Source,
 			Severity: Error,
+			Stops:    true,
 			Run:      func(p *Pass) { reportMissing(p, r) },
 		})
 	}
@@ -35,7 +36,7 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 		switch {
 		case a.Need.Certainty == catalogue.Maybe:
 			severity, title = Note, "perhaps: "+title
-		case a.Need.Phase == catalogue.Rebuild:
+		case a.Need.Phase == catalogue.Rebuild && p.Before.Occasion != catalogue.Rebuilding:
 			severity = Warning
 		}
 		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), shortList(a.Missing), p.Place(a.Need.Scope))
@@ -45,13 +46,13 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 		p.Report(Finding{
 			Severity: severity, Title: title, Detail: detail,
 			Principal: a.Identity.Principal, Scope: a.Need.Scope,
-			Remedy:   []estate.Change{a.assign()},
+			Remedy:   p.least(a),
 			explains: []*Assessment{a},
 		})
 	}
 }
 
-// assign is the grant that meets the need.
+// assign is the grant that meets the need, with the role that documents name.
 func (a *Assessment) assign() estate.Assign {
 	return estate.Assign{Role: a.Need.Role, Principal: a.Identity.Principal, PrincipalType: "ServicePrincipal", Scope: a.Need.Scope}
 }

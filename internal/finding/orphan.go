@@ -18,7 +18,7 @@ var orphanedAssignment = Rule{
 	Severity: Warning,
 	Run: func(p *Pass) {
 		for _, g := range p.Estate.Orphans {
-			if strings.EqualFold(g.PrincipalType, "ForeignGroup") || p.isOwnClient(g.Principal) || !p.isSurrounding(g.Scope) {
+			if strings.EqualFold(g.PrincipalType, "ForeignGroup") || p.isOwnClient(g.Principal) || p.inherited[g] || !p.isSurrounding(g.Scope) {
 				continue
 			}
 			p.Report(Finding{
@@ -31,9 +31,13 @@ var orphanedAssignment = Rule{
 	},
 }
 
-// isOwnClient reports whether an id is the client id of one of the cluster's identities: a rule of its own speaks of that.
+// isOwnClient reports whether an id is the client id of one of the cluster's identities, or the object id of its application:
+// rules of their own speak of these.
 func (p *Pass) isOwnClient(id azure.GUID) bool {
-	return slices.ContainsFunc(p.Identities, func(i estate.Identity) bool { return i.Client == id })
+	return slices.ContainsFunc(p.Identities, func(i estate.Identity) bool {
+		app, _ := p.Estate.Application(i.Client)
+		return i.Client == id || app.ID == id && !id.IsZero()
+	})
 }
 
 // isSurrounding reports whether a scope is the cluster, lies in its node resource group, or is what it refers to.

@@ -14,6 +14,7 @@ var roleForOtherRegistryMode = Rule{
 		"Container Registry Repository Reader. The other kind, Reader and Owner included, pulls nothing.",
 	Source:   "container-registry-rbac-abac-repository-permissions, cluster-container-registry-integration",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, a := range p.Open(Missing) {
 			if a.Identity.Role != estate.Kubelet && a.Identity.Role != estate.ServicePrincipal {
@@ -29,7 +30,7 @@ var roleForOtherRegistryMode = Rule{
 					Detail: fmt.Sprintf("the kubelet holds %s on %s, which does not count there: the registry has %s",
 						p.Estate.RoleName(g.Role), p.Place(g.Scope), mode),
 					Principal: a.Identity.Principal, Scope: a.Need.Scope,
-					Remedy:   []estate.Change{a.assign(), estate.Unassign{ID: g.ID}},
+					Remedy:   append(p.least(a), estate.Unassign{ID: g.ID}),
 					explains: []*Assessment{a},
 				})
 				break

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
@@ -14,6 +15,7 @@ var identityRecreated = Rule{
 		"and the cluster still acts, or fails to act, as the old one.",
 	Source:   "Azure/AKS#4561, #2951",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, id := range p.Identities {
 			doc, known := p.Estate.Resource(id.Resource)
@@ -27,7 +29,7 @@ var identityRecreated = Rule{
 			p.Report(Finding{
 				Title:     fmt.Sprintf("what the %s identity does fails, whatever roles it has", id.Label()),
 				Detail:    fmt.Sprintf("%s was made anew: its object id is %s, the cluster still names %s", id.Name, now, id.Principal),
-				Principal: id.Principal, Scope: id.Resource,
+				Principal: id.Principal, Scope: id.Resource, explains: p.needsOf(id),
 				Remedy: []estate.Change{p.reconcile(id)},
 			})
 		}
@@ -49,4 +51,9 @@ func poolNames(c *estate.Cluster) []string {
 		out = append(out, pool.Name)
 	}
 	return out
+}
+
+// needsOf are all needs of an identity: none of them is met while it cannot act.
+func (p *Pass) needsOf(id estate.Identity) []*Assessment {
+	return slices.DeleteFunc(slices.Clone(p.Assessments), func(a *Assessment) bool { return a.Identity.Role != id.Role || a.Identity.AddOn != id.AddOn })
 }

@@ -75,12 +75,20 @@ func TestRemediesMend(t *testing.T) {
 func asPolicy(t *testing.T, e *estate.Estate, fs []Finding) []rbac.Change {
 	t.Helper()
 	var out []rbac.Change
+	custom := map[string]azure.GUID{}
 	for _, f := range fs {
 		for _, c := range f.Remedy {
 			switch c := c.(type) {
+			case estate.DefineRole:
+				custom[c.Name] = c.ID
+				out = append(out, rbac.PutRole(rbac.Role{ID: c.ID, Name: c.Name, Permissions: []rbac.Permission{{Actions: texts(c.Actions), DataActions: texts(c.DataActions)}}}))
 			case estate.Unassign:
 				out = append(out, rbac.RemoveGrant(c.ID))
 			case estate.Assign:
+				if id, ok := custom[c.Role]; ok {
+					out = append(out, rbac.AddGrant(rbac.Grant{ID: c.Scope.Resource(typeAssignment, azure.NewGUID().String()), Role: id, Principal: c.Principal, Scope: c.Scope}))
+					continue
+				}
 				role, ok := rbac.BuiltInRole(c.Role)
 				if !ok {
 					t.Fatalf("%q is no built-in role", c.Role)
@@ -89,6 +97,14 @@ func asPolicy(t *testing.T, e *estate.Estate, fs []Finding) []rbac.Change {
 				out = append(out, rbac.PutRole(*role), rbac.AddGrant(rbac.Grant{ID: id, Role: role.ID, Principal: c.Principal, Scope: c.Scope}))
 			}
 		}
+	}
+	return out
+}
+
+func texts(actions []azure.Action) []string {
+	var out []string
+	for _, a := range actions {
+		out = append(out, string(a))
 	}
 	return out
 }

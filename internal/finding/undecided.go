@@ -13,6 +13,7 @@ var undecided = Rule{
 	Why:      "Something that decides it could not be read. It is neither granted nor missing as far as is known.",
 	Source:   "aksid",
 	Severity: Warning,
+	Stops:    true,
 	Run: func(p *Pass) {
 		var reasons []string
 		by := map[string][]*Assessment{}
@@ -43,7 +44,7 @@ func reportUndecided(p *Pass, reason string, as []*Assessment) {
 	}
 	p.Report(Finding{
 		Title: "it is not known whether this works: " + strings.Join(what, ", "), Detail: detail,
-		Principal: as[0].Identity.Principal, Scope: as[0].Need.Scope, explains: as,
+		Principal: as[0].Identity.Principal, Scope: as[0].Need.Scope,
 	})
 }
 

@@ -15,6 +15,7 @@ var pullRoleOnWrongIdentity = Rule{
 		"and image pulls fail with 401.",
 	Source:   "cluster-container-registry-integration, Azure/AKS#1428",
 	Severity: Error,
+	Stops:    true,
 	Run: func(p *Pass) {
 		for _, a := range p.Open(Missing) {
 			if a.Identity.Role != estate.Kubelet || len(a.Need.Actions)+len(a.Need.DataActions) == 0 {
@@ -48,7 +49,7 @@ func reportWrongPuller(p *Pass, a *Assessment, id estate.Identity, g *rbac.Grant
 		Detail: fmt.Sprintf("%s on %s is held by the %s identity %s; nodes pull as the kubelet identity %s, which lacks it",
 			p.Estate.RoleName(g.Role), p.Place(g.Scope), id.Label(), id.Name, a.Identity.Name),
 		Principal: id.Principal, Scope: a.Need.Scope,
-		Remedy:   []estate.Change{a.assign(), estate.Unassign{ID: g.ID}},
+		Remedy:   append(p.least(a), estate.Unassign{ID: g.ID}),
 		explains: []*Assessment{a},
 	})
 }
