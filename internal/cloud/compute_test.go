@@ -135,6 +135,10 @@ func TestScaleSetRefusals(t *testing.T) {
 		attempt{"POST", v + "/explode", nil, 405, "HttpMethodNotAllowed", nil},
 		attempt{"PATCH", v, obj{"properties": obj{"virtualMachineProfile": obj{"osProfile": obj{"computerNamePrefix": "x"}}}}, 409, "PropertyChangeNotAllowed", []string{"computerNamePrefix"}},
 		attempt{"GET", v + "x/instanceView", nil, 404, "ResourceNotFound", nil},
+		attempt{"PUT", v + "/virtualMachines/0", obj{"properties": obj{"networkProfileConfiguration": obj{"networkInterfaceConfigurations": []obj{{"name": "a/b"}}}}}, 400, "InvalidResourceName", []string{"a/b"}},
+		attempt{"PUT", v + "/virtualMachines/0", obj{"properties": obj{"networkProfileConfiguration": obj{"networkInterfaceConfigurations": []obj{{"name": "a"}, {"name": "A"}}}}}, 400, "DuplicateResourceName", nil},
+		attempt{"PUT", v + strings.Repeat("x", 80), sized("Standard_D2s_v3", 0), 400, "InvalidResourceName", nil},
+		attempt{"PUT", v + strings.Repeat("x", 79), sized("Standard_D2s_v3", 0), 201, "", nil},
 		attempt{"GET", v + "/virtualMachines/8/instanceView", nil, 404, "ResourceNotFound", nil},
 	)
 	if got := w.operator.get(rg + "/providers/" + v).ok(200).at("sku.capacity"); got != 3.0 {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,11 +48,11 @@ var diskVersions = []string{"2025-01-02", "2024-03-02", "2023-10-02", "2023-04-0
 func compute() arm.Provider {
 	types := slices.Concat(scaleSets(), machines(), placement(), skus(), images())
 	for i := range types {
-		types[i].Since, types[i].Versions = "2015-06-15", computeVersions
+		types[i].Since, types[i].Versions, types[i].NameRule = "2015-06-15", computeVersions, computeName
 	}
 	storage := disks()
 	for i := range storage {
-		storage[i].Since, storage[i].Versions = "2016-04-30-preview", diskVersions
+		storage[i].Since, storage[i].Versions, storage[i].NameRule = "2016-04-30-preview", diskVersions, computeName
 	}
 	return arm.Provider{Namespace: computeRP, Types: slices.Concat(types, storage)}
 }
@@ -87,6 +88,24 @@ func listBelow(typ, path string) func(*arm.Call, arm.Doc) {
 			arm.Set(d, path, ids)
 		}
 	}
+}
+
+var computeName = regexp.MustCompile(`^\w([\w.-]{0,78}\w)?$`)
+
+// checkNames refuses parts of a document whose names cannot stand in an id, or stand there twice.
+func checkNames(c *arm.Call, parts []arm.Doc) *azure.Error {
+	seen := map[string]bool{}
+	for _, p := range parts {
+		name := arm.Str(p, "name")
+		if !computeName.MatchString(name) {
+			return azure.InvalidName.Format(azure.Fields{"name": name})
+		}
+		if seen[lower(name)] {
+			return azure.DuplicateResourceName.Format(azure.Fields{"id": c.ID.String(), "name": name})
+		}
+		seen[lower(name)] = true
+	}
+	return nil
 }
 
 func number(n int) json.Number { return json.Number(strconv.Itoa(n)) }

@@ -223,7 +223,7 @@ func attachDisk(c *arm.Call, d arm.Doc, lun int) *azure.Error {
 	arm.Set(d, "toBeDetached", false)
 	id, err := azure.ParseID(arm.Str(d, "managedDisk.id"))
 	if err != nil {
-		name := cmp.Or(arm.Str(d, "name"), fmt.Sprintf("%s_disk%d_%s", diskPrefix(c.ID), lun+2, azure.NewGUID().Hex()))
+		name := cmp.Or(arm.Str(d, "name"), diskName(c.ID, fmt.Sprintf("_disk%d_", lun+2)))
 		return makeDisk(c, d, name, "Empty")
 	}
 	disk, err := c.Load(id)
@@ -253,16 +253,20 @@ func isMachine(id azure.ID) bool {
 	return strings.EqualFold(id.Type(), typeVM) || strings.EqualFold(id.Type(), typeInstance)
 }
 
-// diskPrefix begins the names of the disks that are made for a machine.
-func diskPrefix(machine azure.ID) string {
+// diskName is a new name for a disk that is made for a machine.
+func diskName(machine azure.ID, kind string) string {
+	name := machine.Name()
 	if strings.EqualFold(machine.Type(), typeInstance) {
-		return machine.Parent().Name() + "_" + machine.Name()
+		name = machine.Parent().Name() + "_" + name
 	}
-	return machine.Name()
+	return name[:min(len(name), 40)] + kind + azure.NewGUID().Hex()[:24]
 }
 
 // makeDisk makes a disk that a machine is to be given, of the size and kind that the machine's document says.
 func makeDisk(c *arm.Call, d arm.Doc, name, option string) *azure.Error {
+	if err := checkNames(c, []arm.Doc{{"name": name}}); err != nil {
+		return err
+	}
 	id := c.ID.GroupID().Resource(typeDisk, name)
 	sku := cmp.Or(arm.Str(d, "managedDisk.storageAccountType"), "Premium_LRS")
 	properties := arm.Doc{"creationData": arm.Doc{"createOption": option}}

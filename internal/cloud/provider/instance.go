@@ -51,6 +51,9 @@ func checkInstance(c *arm.Call) *azure.Error {
 	}
 	arm.Unset(c.Doc, "properties.instanceView")
 	hideSecrets(arm.Map(c.Doc, "properties"))
+	if err := checkNICs(c, instanceNICs); err != nil {
+		return err
+	}
 	if err := checkOSDisk(c); err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func checkOSDisk(c *arm.Call) *azure.Error {
 	if strings.EqualFold(c.ID.Type(), typeInstance) {
 		arm.Set(d, "deleteOption", "Delete")
 	}
-	name := cmp.Or(arm.Str(d, "name"), diskPrefix(c.ID)+"_OsDisk_1_"+azure.NewGUID().Hex())
+	name := cmp.Or(arm.Str(d, "name"), diskName(c.ID, "_OsDisk_1_"))
 	return makeDisk(c, d, name, "FromImage")
 }
 

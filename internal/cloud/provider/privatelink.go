@@ -117,6 +117,9 @@ func makeInterface(c *arm.Call, subnet azure.ID) *azure.Error {
 		return nil
 	}
 	name := cmp.Or(arm.Str(c.Doc, "properties.customNetworkInterfaceName"), c.ID.Name()+".nic."+azure.NewGUID().String())
+	if !networkName.MatchString(name) {
+		return azure.InvalidName.Format(azure.Fields{"name": name})
+	}
 	names := []string{""}
 	for _, e := range connections(c.Doc) {
 		if target, err := azure.ParseID(arm.Str(e, "properties.privateLinkServiceId")); err == nil {

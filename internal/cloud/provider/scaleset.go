@@ -101,13 +101,31 @@ func checkProfile(c *arm.Call) *azure.Error {
 	arm.Default(c.Doc, profile+".storageProfile.osDisk.createOption", "FromImage")
 	arm.Default(c.Doc, profile+".storageProfile.osDisk.caching", "None")
 	arm.Default(c.Doc, profile+".storageProfile.osDisk.managedDisk.storageAccountType", "Premium_LRS")
-	for i, n := range objects(c.Doc, profileNICs) {
+	return checkNICs(c, profileNICs)
+}
+
+// checkNICs spells out the interfaces that instances are to have.
+func checkNICs(c *arm.Call, path string) *azure.Error {
+	nics := objects(c.Doc, path)
+	if err := checkNames(c, nics); err != nil {
+		return err
+	}
+	for i, n := range nics {
 		if arm.Get(n, "properties.primary") == nil {
 			arm.Set(n, "properties.primary", i == 0)
 		}
-		setPrimary(objects(n, "properties.ipConfigurations"))
-		for _, e := range objects(n, "properties.ipConfigurations") {
+		configs := objects(n, "properties.ipConfigurations")
+		if err := checkNames(c, configs); err != nil {
+			return err
+		}
+		setPrimary(configs)
+		for _, e := range configs {
 			arm.Default(e, "properties.privateIPAddressVersion", "IPv4")
+			if public := arm.Map(e, "properties.publicIPAddressConfiguration"); public != nil {
+				if err := checkNames(c, []arm.Doc{public}); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
