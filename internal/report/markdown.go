@@ -96,6 +96,12 @@ func (p *printer) markdownFindings(title string, fs []Finding) {
 		if f.Detail != "" {
 			p.print("\n%s\n", markdown(f.Detail))
 		}
+		if len(f.Consequences) > 0 {
+			p.print("\n")
+		}
+		for _, line := range f.Consequences {
+			p.print("- %s\n", markdown(line))
+		}
 		p.commands(f.Remedy.Az)
 	}
 }

@@ -37,6 +37,7 @@ type Cluster struct {
 	Identities       []Identity    `json:"identities"`
 	Requirements     []Requirement `json:"requirements"`
 	Findings         []Finding     `json:"findings"` // the worst first
+	Accepted         []Finding     `json:"accepted"` // findings that somebody lives with, for the time being
 }
 
 // Identity is an identity that a cluster acts as, with its roles everywhere that was read.
@@ -92,13 +93,16 @@ type Requirement struct {
 
 // Finding is something that is wrong, and what mends it.
 type Finding struct {
-	Rule        string             `json:"rule"`
-	Severity    finding.Severity   `json:"severity"`
-	Title       string             `json:"title"`  // the consequence
-	Detail      string             `json:"detail"` // the cause
-	PrincipalID *azure.PrincipalID `json:"principalId"`
-	Scope       azure.ID           `json:"scope"`
-	Remedy      Remedy             `json:"remedy"`
+	Rule         string              `json:"rule"`
+	Severity     finding.Severity    `json:"severity"`
+	Title        string              `json:"title"`        // the consequence
+	Detail       string              `json:"detail"`       // the cause
+	Consequences []string            `json:"consequences"` // further ones of the same cause
+	PrincipalID  *azure.PrincipalID  `json:"principalId"`
+	Scope        azure.ID            `json:"scope"`
+	Remedy       Remedy              `json:"remedy"`
+	Excess       *finding.Excess     `json:"excess,omitempty"`   // of a role that is too much
+	Accepted     *finding.Acceptance `json:"accepted,omitempty"` // somebody lives with it
 }
 
 // Remedy is what mends a finding, in the forms it can be had.
@@ -122,13 +126,16 @@ func cluster(e *estate.Estate, r finding.Result) Cluster {
 	c := Cluster{
 		ID: id, Name: id.Name(), ResourceGroup: id.ResourceGroup(), Subscription: id.Subscription(),
 		SubscriptionName: e.SubscriptionName(id.Subscription()), Location: r.Cluster.Text("location"),
-		Identities: []Identity{}, Requirements: []Requirement{}, Findings: []Finding{},
+		Identities: []Identity{}, Requirements: []Requirement{}, Findings: []Finding{}, Accepted: []Finding{},
 	}
 	for _, i := range r.Identities {
 		c.Identities = append(c.Identities, identity(e, r.Cluster, i))
 	}
 	for _, f := range r.Findings {
 		c.Findings = append(c.Findings, problem(f))
+	}
+	for _, f := range r.Accepted {
+		c.Accepted = append(c.Accepted, problem(f))
 	}
 	causes := map[*finding.Assessment]*Finding{}
 	for i, f := range r.Findings {
@@ -197,6 +204,7 @@ func requirement(a *finding.Assessment) Requirement {
 func problem(f finding.Finding) Finding {
 	out := Finding{
 		Rule: f.Rule.ID, Severity: f.Severity, Title: f.Title, Detail: f.Detail,
+		Consequences: filled(f.Consequences), Excess: f.Excess, Accepted: f.Accepted,
 		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}},
 	}
 	for _, c := range f.Remedy {

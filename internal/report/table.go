@@ -90,6 +90,7 @@ func (p *printer) cluster(c Cluster) {
 	breaks, other := c.split()
 	p.findings("What breaks", breaks)
 	p.findings("What to look at", other)
+	p.accepted(c.Accepted)
 	if len(c.Findings) == 0 {
 		p.print("%s %s\n\n", p.paint("✓", green), needsMet(c.Requirements))
 	}
@@ -226,9 +227,25 @@ func (p *printer) findings(title string, fs []Finding) {
 		if f.Detail != "" {
 			p.print("    %s\n", f.Detail)
 		}
+		for _, line := range f.Consequences {
+			p.print("    → %s\n", line)
+		}
 		for _, line := range f.Remedy.Az {
 			p.print("    %s\n", line)
 		}
+	}
+	p.print("\n")
+}
+
+// accepted are findings that somebody lives with: in a line each, with who answers for it and until when.
+func (p *printer) accepted(fs []Finding) {
+	if len(fs) == 0 {
+		return
+	}
+	p.heading("What is accepted")
+	for _, f := range fs {
+		a := f.Accepted
+		p.print("  %s %s   %s\n    until %s, says %s: %s\n", p.paint("~", dim), f.Title, p.paint(f.Rule, dim), a.Until.Format(time.DateOnly), a.Owner, a.Reason)
 	}
 	p.print("\n")
 }
