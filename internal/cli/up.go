@@ -17,6 +17,8 @@ type upOptions struct {
 	Data        string
 	Addr        string
 	Propagation time.Duration
+	Membership  time.Duration
+	TokenCache  time.Duration
 	Latency     string
 	Throttle    bool
 	Strict      uint64
@@ -44,6 +46,8 @@ two subscriptions and the service principal "operator", which is Owner of both.`
 	dataFlag(cmd, &o.Data)
 	cmd.Flags().StringVar(&o.Addr, "addr", "127.0.0.1:8443", "loopback `address` to listen on; port 0 takes a free one")
 	cmd.Flags().DurationVar(&o.Propagation, "propagation", 0, "how long until a new or removed role assignment counts, as in 30s")
+	cmd.Flags().DurationVar(&o.Membership, "propagation-groups", 0, "how long until a group's new or removed member counts, as in 5m")
+	cmd.Flags().DurationVar(&o.TokenCache, "token-cache", 0, "how long until it does if it is a managed identity, as in 24h")
 	cmd.Flags().StringVar(&o.Latency, "latency", "none", "how long long operations take: none or realistic")
 	cmd.Flags().BoolVar(&o.Throttle, "throttle", false, "refuse more calls than Azure Resource Manager allows")
 	cmd.Flags().Uint64Var(&o.Strict, "strict", 0, "misbehave wherever Azure may, at random from this `seed` (0: not)")
@@ -53,14 +57,19 @@ two subscriptions and the service principal "operator", which is Owner of both.`
 }
 
 func runUp(ctx context.Context, a *App, o upOptions) error {
-	if o.Propagation < 0 {
-		return usagef("--propagation %s lies in the past; give a time as in 30s", o.Propagation)
+	for _, f := range []struct {
+		flag string
+		time time.Duration
+	}{{"propagation", o.Propagation}, {"propagation-groups", o.Membership}, {"token-cache", o.TokenCache}} {
+		if f.time < 0 {
+			return usagef("--%s %s lies in the past; give a time as in 30s", f.flag, f.time)
+		}
 	}
 	dir, err := a.dataFolder(o.Data)
 	if err != nil {
 		return err
 	}
-	c := cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Now: a.Now, Log: a.log()}
+	c := cloud.Config{Dir: dir, Addr: o.Addr, Propagation: o.Propagation, Membership: o.Membership, TokenCache: o.TokenCache, Now: a.Now, Log: a.log()}
 	if err := o.behaviour(&c); err != nil {
 		return err
 	}

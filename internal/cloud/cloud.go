@@ -41,6 +41,8 @@ type Config struct {
 	Dir         string           // the data folder; made if it is not there
 	Addr        string           // where it will listen, for the log
 	Propagation time.Duration    // until a role assignment made or removed counts; 0: at once
+	Membership  time.Duration    // until a group's member, added or removed, counts
+	TokenCache  time.Duration    // until a managed identity that is one does: its tokens are cached
 	Behaviour   arm.Behaviour    // how it misbehaves; its Faults are those of the admin API
 	Decided     func(Decided)    // nil, or told of every decision at the front door
 	LogOnly     bool             // refusals are told to Decided and let pass
@@ -151,7 +153,10 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if first {
 		seed.Tenant = azure.NewGUID()
 	}
-	cl.entra, err = entra.Open(entra.Config{Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Policy: policy.Current, Now: c.Now, Propagation: c.Propagation, Log: c.Log})
+	cl.entra, err = entra.Open(entra.Config{
+		Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Now: c.Now,
+		Propagation: c.Propagation, Joining: c.joining, Log: c.Log,
+	})
 	if err != nil {
 		return err
 	}
@@ -180,6 +185,14 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	cl.info = Info(seed)
 	cl.alerts = newAlerter(cl.store, cl.arm, c.Log, told.activity)
 	return nil
+}
+
+// joining is how long until a group's new or removed member counts as one, or no longer.
+func (c *Config) joining(member directory.Principal) time.Duration {
+	if member.Kind == directory.ManagedIdentity {
+		return max(c.Membership, c.TokenCache)
+	}
+	return c.Membership
 }
 
 // openKeys reads or makes the certificate authority and the admin key, and a certificate for this run.

@@ -253,6 +253,61 @@ func TestPropagation(t *testing.T) {
 	u.get(rg).refused(403, "AuthorizationFailed")
 }
 
+// TestMembershipDelays lets a group's member count after one time, a managed identity after another, and a removed one until
+// then, while the directory knows at once.
+func TestMembershipDelays(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.Membership, c.TokenCache = time.Minute, 24*time.Hour })
+	rg := w.group(w.platform, "rg1")
+	u := w.application("u")
+	id, principal, _ := w.identity(rg, "id1")
+	m := w.machine(id)
+	team := w.operator.do("POST", "/v1.0/groups", obj{"displayName": "g", "mailNickname": "g", "mailEnabled": false, "securityEnabled": true}).ok(201).str("id")
+	w.grant(team, "Reader", rg)
+	members := "/v1.0/groups/" + team + "/members"
+	add := func(member string) reply {
+		return w.operator.do("POST", members+"/$ref", obj{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/" + member})
+	}
+	listed := func(want ...string) {
+		t.Helper()
+		got := w.operator.do("GET", members, nil).ok(200).list("id")
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("members %v, want %v", got, want)
+		}
+		groups := w.operator.do("POST", "/v1.0/servicePrincipals/"+u.id+"/getMemberGroups", obj{"securityEnabledOnly": false}).ok(200).body["value"].([]any)
+		if slices.Contains(want, u.id) != slices.Contains(groups, any(team)) {
+			t.Errorf("the groups of u are %v", groups)
+		}
+	}
+	add(u.id).ok(204)
+	add(principal).ok(204)
+	both := []string{u.id, principal}
+	slices.Sort(both)
+	listed(both...)
+	u.get(rg).refused(403, "AuthorizationFailed")
+	w.clock.Add(61 * time.Second)
+	u.get(rg).ok(200)
+	m.get(rg).refused(403, "AuthorizationFailed")
+	direct := w.grant(principal, "Reader", rg) // a role of its own counts at once
+	m.get(rg).ok(200)
+	w.operator.delete(direct).ok(200)
+	m.get(rg).refused(403, "AuthorizationFailed")
+
+	w.operator.do("DELETE", members+"/"+u.id+"/$ref", nil).ok(204)
+	w.operator.do("DELETE", members+"/"+u.id+"/$ref", nil).ok(404)
+	listed(principal)
+	u.get(rg).ok(200)
+	add(u.id).ok(204) // back in time
+	w.clock.Add(61 * time.Second)
+	u.get(rg).ok(200)
+	w.operator.do("DELETE", members+"/"+u.id+"/$ref", nil).ok(204)
+	w.clock.Add(61 * time.Second)
+	u.get(rg).refused(403, "AuthorizationFailed")
+	w.later(24 * time.Hour)
+	w.machine(id).get(rg).ok(200)
+	add(u.id).ok(204)
+	listed(both...)
+}
+
 // TestRebuild recreates clusters: a system-assigned identity is another one afterwards, a user-assigned one stays.
 func TestRebuild(t *testing.T) {
 	w := newWorld(t)

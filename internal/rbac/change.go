@@ -83,12 +83,18 @@ func RemoveDeny(id azure.ID) Change {
 
 // AddMember puts a principal, or a group, into a group.
 func AddMember(group, member azure.PrincipalID) Change {
-	return func(b *batch) { put(&b.memberships, hashOf(member), membership{member, group}) }
+	return AddMembership(Membership{Group: group, Member: member})
+}
+
+// AddMembership is AddMember for a time; it takes the place of the same membership for another.
+func AddMembership(m Membership) Change {
+	v := membership{m.Member, m.Group, nanoseconds(m.From), nanoseconds(m.Until)}
+	return func(b *batch) { put(&b.memberships, hashOf(m.Member), v) }
 }
 
 // RemoveMember takes a principal, or a group, out of a group.
 func RemoveMember(group, member azure.PrincipalID) Change {
-	return func(b *batch) { remove(&b.memberships, hashOf(member), membership{member, group}) }
+	return func(b *batch) { remove(&b.memberships, hashOf(member), membership{member: member, group: group}) }
 }
 
 // SetParent puts a subscription or a management group under a management group. The root, or no id, is none.

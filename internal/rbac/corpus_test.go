@@ -130,6 +130,17 @@ func (c *corpus) time(hour string) time.Time {
 	return t.AddDate(2026, 0, 0)
 }
 
+// times are those of from= and until=, zero where they are not given.
+func (c *corpus) times(o options) (from, until time.Time) {
+	if o.has("from") {
+		from = c.time(o["from"])
+	}
+	if o.has("until") {
+		until = c.time(o["until"])
+	}
+	return from, until
+}
+
 // options are name=value words; a word without = is its own name.
 type options map[string]string
 
@@ -211,13 +222,14 @@ func (c *corpus) change(verb string, f []string, line string) []Change {
 		n.denies = without(n.denies, func(o Deny) bool { return o.ID.Equal(id) })
 		return []Change{RemoveDeny(id)}
 	case "member":
-		m := [2]azure.GUID{c.id(f[1]), c.id(f[0])}
+		m := Membership{Group: c.id(f[1]), Member: c.id(f[0])}
+		m.From, m.Until = c.times(optionsOf(f[2:]))
 		n.members = append(n.members, m)
-		return []Change{AddMember(m[0], m[1])}
+		return []Change{AddMembership(m)}
 	case "remove-member":
-		m := [2]azure.GUID{c.id(f[1]), c.id(f[0])}
-		n.members = without(n.members, func(o [2]azure.GUID) bool { return o == m })
-		return []Change{RemoveMember(m[0], m[1])}
+		group, member := c.id(f[1]), c.id(f[0])
+		n.members = without(n.members, func(o Membership) bool { return o.Group == group && o.Member == member })
+		return []Change{RemoveMember(group, member)}
 	case "under":
 		n.parents = append(without(n.parents, func(o [2]azure.ID) bool { return o[0].Equal(c.scope(f[0])) }), [2]azure.ID{c.scope(f[0]), c.scope(f[1])})
 		return []Change{SetParent(c.scope(f[0]), c.scope(f[1]))}
@@ -235,12 +247,7 @@ func (c *corpus) change(verb string, f []string, line string) []Change {
 func (c *corpus) grant(f []string) Grant {
 	g := Grant{ID: azure.Root.Join(f[0]), Principal: c.id(f[1]), Role: c.id(f[2]), Scope: c.scope(f[3])}
 	o := optionsOf(f[4:])
-	if o.has("from") {
-		g.From = c.time(o["from"])
-	}
-	if o.has("until") {
-		g.Until = c.time(o["until"])
-	}
+	g.From, g.Until = c.times(o)
 	g.Condition = c.named(o)
 	return g
 }

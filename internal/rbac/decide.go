@@ -63,7 +63,7 @@ func (s *search) granted() *Grant {
 func (s *search) grantedToGroup() (by *Grant) {
 	var list subjects
 	list.add(s.r.Principal)
-	s.p.walk(&list, s.r.Groups, func(group azure.PrincipalID, _ int) bool {
+	s.p.walk(&list, s.r.Groups, s.r.At, func(group azure.PrincipalID, _ int) bool {
 		by = s.held(group)
 		return by == nil
 	})

@@ -15,7 +15,7 @@ func (p *Policy) denial(r *Request, path []step) (by *Deny, t truth) {
 	var list subjects
 	p.denials(r, path, func(d *deny, names truth) bool {
 		if list.n == 0 {
-			p.gather(&list, r.Principal, r.Groups)
+			p.gather(&list, r.Principal, r.Groups, r.At)
 		}
 		if d.binds(&list) {
 			t = max(t, names)

@@ -67,7 +67,7 @@ func (p *Policy) Explain(r Request) Explanation {
 	e := explainer{p: p, r: &r, path: p.path(nil, r.Scope), groups: p.ManagementGroups(r.Scope)}
 	e.who.add(r.Principal)
 	e.members = []int{-1}
-	p.walk(&e.who, r.Groups, func(_ azure.PrincipalID, member int) bool {
+	p.walk(&e.who, r.Groups, r.At, func(_ azure.PrincipalID, member int) bool {
 		e.members = append(e.members, member)
 		return true
 	})

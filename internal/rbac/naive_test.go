@@ -14,8 +14,8 @@ type naive struct {
 	grants        []Grant
 	denies        []Deny
 	roles         []Role
-	members       [][2]azure.GUID // group, member
-	parents       [][2]azure.ID   // child, management group
+	members       []Membership
+	parents       [][2]azure.ID // child, management group
 	unread        []azure.ID
 	unknownGroups []azure.GUID
 }
@@ -89,8 +89,8 @@ func (n *naive) subjects(r Request) []azure.GUID {
 	}
 	for range n.members {
 		for _, m := range n.members {
-			if slices.Contains(all, m[1]) && !slices.Contains(all, m[0]) {
-				all = append(all, m[0])
+			if slices.Contains(all, m.Member) && !slices.Contains(all, m.Group) && naiveInForce(m.From, m.Until, r.At) {
+				all = append(all, m.Group)
 			}
 		}
 	}

@@ -137,6 +137,8 @@ func (w *world) deny() Deny {
 	return d
 }
 
+func (m Membership) like(o Membership) bool { return m.Group == o.Group && m.Member == o.Member }
+
 func without[T any](list []T, is func(T) bool) []T { return slices.DeleteFunc(slices.Clone(list), is) }
 
 // change is a random change, done to the naive implementation and returned for the engine.
@@ -168,13 +170,13 @@ func (w *world) change() Change {
 		n.denies = without(n.denies, func(o Deny) bool { return o.ID.Equal(id) })
 		return RemoveDeny(id)
 	case 10, 11:
-		m := [2]azure.GUID{w.group(), w.guid(pick(w, byte(1), 2), w.IntN(w.people))}
-		n.members = append(without(n.members, func(o [2]azure.GUID) bool { return o == m }), m)
-		return AddMember(m[0], m[1])
+		m := Membership{Group: w.group(), Member: w.guid(pick(w, byte(1), 2), w.IntN(w.people)), From: w.time(), Until: w.time()}
+		n.members = append(without(n.members, m.like), m)
+		return AddMembership(m)
 	case 12:
-		m := [2]azure.GUID{w.group(), w.guid(pick(w, byte(1), 2), w.IntN(w.people))}
-		n.members = without(n.members, func(o [2]azure.GUID) bool { return o == m })
-		return RemoveMember(m[0], m[1])
+		m := Membership{Group: w.group(), Member: w.guid(pick(w, byte(1), 2), w.IntN(w.people))}
+		n.members = without(n.members, m.like)
+		return RemoveMember(m.Group, m.Member)
 	}
 	if w.chance(5) {
 		id := w.guid(1, w.IntN(w.people))
@@ -321,7 +323,7 @@ func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 	t.Helper()
 	var who, reach, own []string
 	for _, g := range w.grants {
-		if !g.Principal.IsZero() && slices.Contains(w.subjects(Request{Principal: r.Principal}), g.Principal) {
+		if !g.Principal.IsZero() && slices.Contains(w.subjects(Request{Principal: r.Principal, At: r.At}), g.Principal) && naiveInForce(g.From, g.Until, r.At) {
 			own = append(own, g.ID.Key())
 		}
 		q := Request{Principal: g.Principal, Action: r.Action, Data: r.Data, Scope: r.Scope}
@@ -338,11 +340,11 @@ func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 		ask = p.WhoCanData
 	}
 	var gotWho, gotReach, gotOwn []string
-	for g := range p.GrantsOf(r.Principal) {
+	for g := range p.GrantsOf(r.Principal, r.At) {
 		gotOwn = append(gotOwn, g.ID.Key())
 	}
 	if !sameSet(gotOwn, own) {
-		t.Errorf("GrantsOf(%v) = %v, want %v", r.Principal, gotOwn, own)
+		t.Errorf("GrantsOf(%v, %v) = %v, want %v", r.Principal, r.At, gotOwn, own)
 	}
 	for g := range ask(r.Action, r.Scope) {
 		gotWho = append(gotWho, g.ID.Key())

@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"iter"
+	"time"
 
 	"aksid/internal/azure"
 )
@@ -41,7 +42,7 @@ func (p *Policy) bound(denials []*deny, principal azure.PrincipalID) bool {
 		return principal.IsZero()
 	}
 	var list subjects
-	p.gather(&list, principal, nil)
+	p.gather(&list, principal, nil, time.Time{})
 	for _, d := range denials {
 		if d.binds(&list) {
 			return true
@@ -60,7 +61,7 @@ func (p *Policy) Permissions(principal azure.PrincipalID, scope azure.ID) iter.S
 		if !p.reaching(path, principal, yield) {
 			return
 		}
-		p.walk(&list, nil, func(group azure.PrincipalID, _ int) bool { return p.reaching(path, group, yield) })
+		p.walk(&list, nil, time.Time{}, func(group azure.PrincipalID, _ int) bool { return p.reaching(path, group, yield) })
 	}
 }
 
@@ -77,12 +78,13 @@ func (p *Policy) reaching(path []step, by azure.PrincipalID, yield func(Grant) b
 	return true
 }
 
-// GrantsOf are the assignments of a principal, then those of its groups, wherever they are and at any time.
-func (p *Policy) GrantsOf(principal azure.PrincipalID) iter.Seq[*Grant] {
+// GrantsOf are the assignments of a principal that are in force at a time, then those of its groups, wherever they are;
+// at the zero time all.
+func (p *Policy) GrantsOf(principal azure.PrincipalID, at time.Time) iter.Seq[*Grant] {
 	return func(yield func(*Grant) bool) {
 		each := func(by azure.PrincipalID) bool {
 			for g := range p.heldBy(by) {
-				if !yield(&g.Grant) {
+				if g.InForce(at) && !yield(&g.Grant) {
 					return false
 				}
 			}
@@ -91,7 +93,7 @@ func (p *Policy) GrantsOf(principal azure.PrincipalID) iter.Seq[*Grant] {
 		var list subjects
 		list.add(principal)
 		if each(principal) {
-			p.walk(&list, nil, func(group azure.PrincipalID, _ int) bool { return each(group) })
+			p.walk(&list, nil, at, func(group azure.PrincipalID, _ int) bool { return each(group) })
 		}
 	}
 }

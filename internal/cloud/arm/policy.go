@@ -118,7 +118,9 @@ func policyChange(d store.Doc) ([]rbac.Change, error) {
 		if d.Deleted {
 			return []rbac.Change{rbac.RemoveMember(group, member)}, nil
 		}
-		return []rbac.Change{rbac.AddMember(group, member)}, nil
+		var m directory.Membership
+		err = json.Unmarshal(d.Body, &m)
+		return []rbac.Change{rbac.AddMembership(rbac.Membership(m))}, err
 	}
 	return nil, nil
 }

@@ -230,7 +230,7 @@ func (c *vaultCall) authorize() error {
 func (c *vaultCall) authorizeByPolicy() error {
 	groups := c.caller.Groups
 	if groups == nil {
-		groups = c.Policy().GroupsOf(c.caller.ID)
+		groups = c.Policy().GroupsAt(c.caller.ID, c.Now())
 	}
 	for _, p := range c.vault.Properties.Policies {
 		if p.Object != c.caller.ID && !slices.Contains(groups, p.Object) {

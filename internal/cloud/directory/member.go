@@ -10,7 +10,8 @@ import (
 )
 
 // Membership makes Member a direct member of Group from From (inclusive, zero: always) to Until (exclusive, zero: for ever).
-// What follows from it through further groups is the business of the RBAC policy.
+// What follows from it through further groups is the business of the RBAC policy. One that has an Until is in the directory
+// no longer: it was removed, and only counts until then.
 type Membership struct {
 	Group  azure.PrincipalID `json:"group"`
 	Member azure.PrincipalID `json:"member"`
@@ -42,6 +43,9 @@ func GetMember(tx store.Tx, group, member azure.PrincipalID) (Membership, error)
 	}
 	return decode[Membership](d)
 }
+
+// Ended reports whether it was removed.
+func (m Membership) Ended() bool { return !m.Until.IsZero() }
 
 // RemoveMember removes a membership; a missing one is no error.
 func RemoveMember(tx store.Tx, group, member azure.PrincipalID) error {

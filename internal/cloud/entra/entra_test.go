@@ -16,7 +16,6 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
-	"aksid/internal/rbac"
 )
 
 const host = "localhost:8443"
@@ -75,9 +74,8 @@ func newTester(t testing.TB) *tester {
 	}
 	t.Cleanup(func() { db.Close() })
 	te := &tester{t: t, now: start, secrets: map[string]string{}, logged: &strings.Builder{}}
-	policy := rbac.New(rbac.AddMember(everyone.ID, admins.ID), rbac.AddMember(admins.ID, operator.ID))
 	te.Service, err = Open(Config{
-		Dir: dir, Tenant: tenant, Store: db, Policy: func() *rbac.Policy { return policy }, Now: te.clock,
+		Dir: dir, Tenant: tenant, Store: db, Now: te.clock,
 		Log: slog.New(slog.NewTextHandler(te.logged, nil)),
 	})
 	if err != nil {

@@ -290,12 +290,9 @@ func (c *graphCall) memberOf() (any, *azure.Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	var groups []azure.PrincipalID
-	for m, err := range directory.MemberOf(c.tx, p.ID) {
-		if err != nil {
-			return nil, c.failed(err, c.id)
-		}
-		groups = append(groups, m.Group)
+	groups, err := c.groupsOf(p.ID)
+	if err != nil {
+		return nil, c.failed(err, c.id)
 	}
 	return c.objects(groups)
 }
@@ -305,7 +302,42 @@ func (c *graphCall) transitiveMemberOf() (any, *azure.Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	return c.objects(c.Policy().GroupsOf(p.ID))
+	groups, err := c.allGroupsOf(p.ID)
+	if err != nil {
+		return nil, c.failed(err, c.id)
+	}
+	return c.objects(groups)
+}
+
+// groupsOf are the groups that a principal is in itself.
+func (c *graphCall) groupsOf(id azure.PrincipalID) (groups []azure.PrincipalID, err error) {
+	for m, err := range directory.MemberOf(c.tx, id) {
+		if err != nil {
+			return nil, err
+		}
+		if !m.Ended() {
+			groups = append(groups, m.Group)
+		}
+	}
+	return groups, nil
+}
+
+// allGroupsOf are those that it is in, also through other groups, nearest first: as the directory has it, which is not
+// always what counts already.
+func (c *graphCall) allGroupsOf(id azure.PrincipalID) ([]azure.PrincipalID, error) {
+	all := []azure.PrincipalID{id}
+	for i := 0; i < len(all); i++ {
+		groups, err := c.groupsOf(all[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			if !slices.Contains(all, g) {
+				all = append(all, g)
+			}
+		}
+	}
+	return all[1:], nil
 }
 
 func (c *graphCall) members() (any, *azure.Error) {
@@ -318,7 +350,9 @@ func (c *graphCall) members() (any, *azure.Error) {
 		if err != nil {
 			return nil, c.failed(err, c.id)
 		}
-		ids = append(ids, m.Member)
+		if !m.Ended() {
+			ids = append(ids, m.Member)
+		}
 	}
 	return c.objects(ids)
 }
@@ -361,8 +395,12 @@ func (c *graphCall) groupIDs(keep func(id string) bool) (any, *azure.Error) {
 	if refused != nil {
 		return nil, refused
 	}
+	groups, err := c.allGroupsOf(p.ID)
+	if err != nil {
+		return nil, c.failed(err, c.id)
+	}
 	ids := []string{}
-	for _, g := range c.Policy().GroupsOf(p.ID) {
+	for _, g := range groups {
 		if keep(g.String()) {
 			ids = append(ids, g.String())
 		}

@@ -356,16 +356,32 @@ func (c *graphCall) addMember() (any, *azure.Error) {
 	if err != nil {
 		return nil, c.failed(err, name)
 	}
-	switch _, err = directory.GetMember(c.tx, group.ID, member.p.ID); {
-	case err == nil:
+	m, err := directory.GetMember(c.tx, group.ID, member.p.ID)
+	switch {
+	case err == nil && !m.Ended():
 		return nil, azure.GraphMemberExists.Error()
-	case errors.Is(err, store.ErrNotFound):
-		err = directory.AddMember(c.tx, directory.Membership{Group: group.ID, Member: member.p.ID})
+	case err == nil && c.Now().Before(m.Until): // it still counts, and goes on
+		m.Until = time.Time{}
+	case err == nil || errors.Is(err, store.ErrNotFound):
+		m = directory.Membership{Group: group.ID, Member: member.p.ID, From: c.joining(member.p)}
+	default:
+		return nil, c.failed(err, name)
 	}
-	if err != nil {
+	if err := directory.AddMember(c.tx, m); err != nil {
 		return nil, c.failed(err, name)
 	}
 	return nil, nil
+}
+
+// joining is when a membership that is made or removed now begins to count, or not to; zero: at once.
+func (c *graphCall) joining(member directory.Principal) time.Time {
+	if c.Joining == nil {
+		return time.Time{}
+	}
+	if d := c.Joining(member); d > 0 {
+		return c.Now().Add(d).UTC()
+	}
+	return time.Time{}
 }
 
 func (c *graphCall) removeMember() (any, *azure.Error) {
@@ -377,11 +393,27 @@ func (c *graphCall) removeMember() (any, *azure.Error) {
 	if err != nil {
 		return nil, azure.GraphInvalidID.Format(azure.Fields{"id": c.member})
 	}
-	if _, err = directory.GetMember(c.tx, group.ID, member); err == nil {
-		err = directory.RemoveMember(c.tx, group.ID, member)
+	m, err := directory.GetMember(c.tx, group.ID, member)
+	if err == nil && m.Ended() {
+		err = store.ErrNotFound
+	}
+	if err == nil {
+		err = c.endMember(m)
 	}
 	if err != nil {
 		return nil, c.failed(err, c.member)
 	}
 	return nil, nil
+}
+
+// endMember removes a membership, which may count for a while yet.
+func (c *graphCall) endMember(m directory.Membership) error {
+	p, err := directory.Get(c.tx, m.Member)
+	if err != nil {
+		return err
+	}
+	if m.Until = c.joining(p); m.Until.IsZero() {
+		return directory.RemoveMember(c.tx, m.Group, m.Member)
+	}
+	return directory.AddMember(c.tx, m)
 }

@@ -12,20 +12,20 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
-	"aksid/internal/rbac"
 )
 
 // Config of a Service.
 type Config struct {
-	Dir    string              // holds the signing key, readable by its owner only
-	Tenant azure.GUID          // the one tenant
-	Store  store.Store         // of the directory
-	Policy func() *rbac.Policy // resolves groups
+	Dir    string      // holds the signing key, readable by its owner only
+	Tenant azure.GUID  // the one tenant
+	Store  store.Store // of the directory
 	Now    func() time.Time
-	// Propagation is how long until a federated credential counts.
+	// Propagation is how long until a federated credential counts, Joining until a group's new or removed member does.
 	Propagation time.Duration
-	Log         *slog.Logger // told of faults of our own, which clients see as Azure's
+	Joining     func(member directory.Principal) time.Duration // nil: at once
+	Log         *slog.Logger                                   // told of faults of our own, which clients see as Azure's
 }
 
 // Service issues and verifies tokens, and serves the directory.

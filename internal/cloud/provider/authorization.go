@@ -122,7 +122,7 @@ func effectiveFrom(c *arm.Call) time.Time {
 		return c.Effective()
 	}
 	old, _ := readAssignment(c.Old)
-	for g := range c.Policy().GrantsOf(old.Principal) {
+	for g := range c.Policy().GrantsOf(old.Principal, time.Time{}) {
 		if g.ID.Equal(c.ID) {
 			return g.From
 		}
@@ -285,7 +285,7 @@ func readAssignmentFilter(c *arm.Call) (assignmentFilter, *azure.Error) {
 		}
 		f.principals = []azure.PrincipalID{id}
 		if name == "assignedto" {
-			f.principals = append(f.principals, c.Policy().GroupsOf(id)...)
+			f.principals = append(f.principals, c.Policy().GroupsAt(id, c.Now)...)
 		}
 	}
 	return f, nil

@@ -139,7 +139,7 @@ func denyMatches(c *arm.Call, doc arm.Doc, terms []arm.Term) (ok, known bool) {
 			if err != nil || err2 != nil {
 				return false, false
 			}
-			subjects := append(c.Policy().GroupsOf(id), id)
+			subjects := append(c.Policy().GroupsAt(id, c.Now), id)
 			ok = ok && (all || slices.ContainsFunc(who, func(p azure.PrincipalID) bool { return slices.Contains(subjects, p) }))
 		default:
 			return false, false

@@ -13,9 +13,9 @@ import (
 // through groups, each under its own condition and its assignment's.
 func listPermissions(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	return func(yield func(arm.Doc, error) bool) {
-		for g := range c.Policy().Permissions(c.Caller.ID, c.ID) {
+		for g := range c.Policy().GrantsOf(c.Caller.ID, c.Now) {
 			role, ok := c.Policy().Role(g.Role)
-			if !ok || !g.InForce(c.Now) {
+			if !ok || !c.Covers(g.Scope, c.ID) {
 				continue
 			}
 			for _, d := range permissionDocs(underCondition(role.Permissions, g.Condition)) {

@@ -36,14 +36,14 @@ func pim() []arm.Type {
 	}
 	cancel := map[string]arm.Action{"cancel": {Do: cancelRequest, Write: true, Open: true}}
 	return []arm.Type{
-		row(arm.Type{Name: typeEligibilityRequest, AnyoneCreates: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
+		row(arm.Type{Name: typeEligibilityRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
 		row(arm.Type{Name: typeEligibility, ReadOnly: true, Refs: eligibilityRefs, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeEligibilityInstance, ReadOnly: true, Get: getSchedule, List: listSchedules}),
-		row(arm.Type{Name: typeActiveRequest, AnyoneCreates: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
+		row(arm.Type{Name: typeActiveRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
 		row(arm.Type{Name: typeActive, ReadOnly: true, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeActiveInstance, ReadOnly: true, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeApproval, ReadOnly: true, Get: getApproval, List: listApprovals}),
-		row(arm.Type{Name: typeApprovalStage, AnyoneCreates: true, Initial: initialStage, Check: checkStage, Get: getStage}),
+		row(arm.Type{Name: typeApprovalStage, AnyoneCreates: true, NoDelete: true, Initial: initialStage, Check: checkStage, Get: getStage}),
 		policyRow(arm.Type{Name: typePolicy, Initial: initialPolicy, Check: checkPolicy, List: listPolicies}),
 		policyRow(arm.Type{Name: typePolicyAssignment, ReadOnly: true, Get: getPolicyAssignment, List: listPolicyAssignments}),
 	}
@@ -183,7 +183,7 @@ func readScheduleFilter(c *arm.Call) (f scheduleFilter, bad *azure.Error) {
 			f.noChildren = true
 		case "astarget()":
 			f.own = name
-			f.principals = append(c.Policy().GroupsOf(c.Caller.ID), c.Caller.ID)
+			f.principals = append(c.Policy().GroupsAt(c.Caller.ID, c.Now), c.Caller.ID)
 		case "asrequestor()", "asapprover()":
 			f.own = name
 		case "principalideq", "assignedto()":
@@ -193,7 +193,7 @@ func readScheduleFilter(c *arm.Call) (f scheduleFilter, bad *azure.Error) {
 			}
 			f.principals = []azure.PrincipalID{id}
 			if name == "assignedto" {
-				f.principals = append(c.Policy().GroupsOf(id), id)
+				f.principals = append(c.Policy().GroupsAt(id, c.Now), id)
 			}
 		case "roledefinitionideq":
 			role, err := roleGUID(t.Value)

@@ -289,7 +289,7 @@ func (r rules) approves(c *arm.Call) bool {
 		scope, _, _ := c.ID.Split()
 		return named != nil && c.May("Microsoft.Authorization/roleAssignments/write", scope)
 	}
-	for _, id := range append(c.Policy().GroupsOf(c.Caller.ID), c.Caller.ID) {
+	for _, id := range append(c.Policy().GroupsAt(c.Caller.ID, c.Now), c.Caller.ID) {
 		if slices.ContainsFunc(named, func(s string) bool { return strings.EqualFold(s, id.String()) }) {
 			return c.Caller.Type != directory.ServicePrincipal || id == c.Caller.ID
 		}

@@ -220,7 +220,7 @@ func activate(c *arm.Call, r *request) (string, *azure.Error) {
 
 // eligibility finds what the caller may activate: at the request's scope, or above it.
 func (r *request) eligibility(c *arm.Call) (*schedule, *azure.Error) {
-	who := append(c.Policy().GroupsOf(r.Principal), r.Principal)
+	who := append(c.Policy().GroupsAt(r.Principal, c.Now), r.Principal)
 	for s, err := range ongoing(c, findEach(c, who, eligibleRef)) {
 		if err != nil {
 			return nil, arm.Fault(err)

@@ -19,7 +19,8 @@ func resources() arm.Provider {
 		return t
 	}
 	return arm.Provider{Namespace: "Microsoft.Resources", Types: append(deployments(), []arm.Type{
-		row(arm.Type{Name: typeTags, Place: arm.Any, Codes: arm.Codes{Create: 200}, Get: getTags, Check: checkTags}),
+		row(arm.Type{Name: typeTags, Place: arm.Any, Codes: arm.Codes{Create: 200}, Get: getTags, Check: checkTags,
+			Written: forgetTags, Erase: eraseTags}),
 		row(arm.Type{Name: azure.TypeTenant, Place: arm.InTenant, Open: true, List: listTenants}),
 		row(arm.Type{Name: azure.TypeSubscription, Place: arm.InTenant, Open: true, Get: getSubscription, List: listSubscriptions}),
 		row(arm.Type{Name: azure.TypeSubscription + "/locations", Place: arm.InSubscription, List: listLocations}),
@@ -95,8 +96,8 @@ func listSubscriptions(c *arm.Call) iter.Seq2[arm.Doc, error] {
 
 // seesInto reports whether the caller has a role at, above or anywhere below a scope.
 func seesInto(c *arm.Call, scope azure.ID) bool {
-	for g := range c.Policy().GrantsOf(c.Caller.ID) {
-		if g.InForce(c.Now) && (scope.Contains(g.Scope) || c.Covers(g.Scope, scope)) {
+	for g := range c.Policy().GrantsOf(c.Caller.ID, c.Now) {
+		if scope.Contains(g.Scope) || c.Covers(g.Scope, scope) {
 			return true
 		}
 	}
