@@ -23,6 +23,10 @@ func TestTags(t *testing.T) {
 	if got := op.get(rt).ok(200); got.at("tags.a") != nil || got.str("tags.b") != "2" {
 		t.Errorf("after a delete: %s", got.raw)
 	}
+	op.delete(tags(rt)).ok(200)
+	if got := op.get(rt).ok(200); len(got.at("tags").(obj)) != 0 {
+		t.Errorf("after a delete of all: %s", got.raw)
+	}
 	op.put(tags(w.platform), obj{"properties": obj{"tags": obj{"team": "x"}}}).ok(200)
 	op.get(tags(rg + "x")).ok(404)
 	tagger := w.application("tagger")

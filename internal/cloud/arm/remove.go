@@ -20,7 +20,10 @@ func (c *Call) delete() (answer, *azure.Error) {
 	if c.Old, err = c.Load(c.ID); err != nil {
 		return answer{}, Fault(err)
 	}
-	if c.Old == nil {
+	switch {
+	case c.Type.Erase != nil:
+		return c.erase()
+	case c.Old == nil:
 		return c.gone()
 	}
 	c.Doc = c.Old
@@ -43,6 +46,18 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return c.later(parent, verbWrite)
 	}
 	if err := c.Remove(); err != nil {
+		return answer{}, err
+	}
+	status := c.Type.Codes.Delete
+	return answer{status: status}, Fault(c.log("Succeeded", status, nil))
+}
+
+// erase deletes what is no document of its own.
+func (c *Call) erase() (answer, *azure.Error) {
+	if err := c.unlocked(); err != nil {
+		return answer{}, err
+	}
+	if err := c.Type.Erase(c); err != nil {
 		return answer{}, err
 	}
 	status := c.Type.Codes.Delete

@@ -117,7 +117,7 @@ func (req *Request) allowed(t *Type) *azure.Error {
 	case http.MethodGet, http.MethodHead:
 		ok = !req.List || t.List != nil || t.Get == nil
 	case http.MethodPut, http.MethodPatch, http.MethodDelete:
-		ok = !req.List && !t.ReadOnly && (t.Get == nil || t.Check != nil)
+		ok = !req.List && !t.ReadOnly && (t.Get == nil || t.Check != nil) && !(t.NoDelete && req.Method == http.MethodDelete)
 	case http.MethodPost:
 		ok = t.Single && t.Get != nil // a question with a body, as checkNameAvailability
 	}

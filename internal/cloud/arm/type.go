@@ -28,6 +28,7 @@ type Type struct {
 	Tracked    bool           // has a location and tags
 	Global     bool           // its one location is "global"
 	ReadOnly   bool           // only its provider writes it
+	NoDelete   bool           // can be written and not deleted
 	Single     bool           // one without a name below each parent, as an instance view
 	Bare       bool           // is listed as a bare array, without {"value"}
 	Nested     bool           // is not deleted while resources stand below it
@@ -47,6 +48,7 @@ type Type struct {
 	Check      func(*Call) *azure.Error         // validates c.Doc and fills in what the provider computes
 	Written    func(*Call) *azure.Error         // after the resource was stored
 	Guard      func(*Call) *azure.Error         // may refuse a delete
+	Erase      func(*Call) *azure.Error         // deletes what is no document of its own
 	Steps      []Step                           // work that goes on after a PUT was accepted
 	Deleting   []Step                           // work that goes on after a DELETE was accepted; the last one removes the resource
 	Deleted    func(*Call) *azure.Error         // after the resource was removed

@@ -26,7 +26,7 @@ const typeSecret = typeVault + "/secrets"
 // secretType is vaults/secrets: writing one is a right of the control plane, and nobody reads a value here.
 func secretType(s Secrets) arm.Type {
 	return arm.Type{
-		Name: typeSecret, Codes: arm.Codes{Create: 200},
+		Name: typeSecret, Codes: arm.Codes{Create: 200}, NoDelete: true,
 		Get:   func(c *arm.Call) (arm.Doc, *azure.Error) { return getSecret(c, s, c.ID) },
 		List:  func(c *arm.Call) iter.Seq2[arm.Doc, error] { return listSecrets(c, s) },
 		Check: func(c *arm.Call) *azure.Error { return setSecret(c, s) },

@@ -5,6 +5,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
+	"aksid/internal/cloud/directory"
 )
 
 // typeTags is the tags of anything, as a resource that always is there (Microsoft.Resources/tags, api-version 2021-04-01).
@@ -57,7 +58,25 @@ func checkTags(c *arm.Call) *azure.Error {
 		}
 	}
 	c.Doc["properties"] = arm.Doc{"tags": tags}
+	return setTags(c, scope, doc, tags)
+}
+
+// eraseTags takes all tags away.
+func eraseTags(c *arm.Call) *azure.Error {
+	scope, doc, err := tagged(c)
+	if err != nil {
+		return err
+	}
+	return setTags(c, scope, doc, arm.Doc{})
+}
+
+func setTags(c *arm.Call, scope azure.ID, doc, tags arm.Doc) *azure.Error {
 	doc = arm.Clone(doc)
 	doc["tags"] = tags
 	return arm.Fault(c.Seed(scope, doc))
+}
+
+// forgetTags drops the document that was the way to the tags: they are kept where they belong alone.
+func forgetTags(c *arm.Call) *azure.Error {
+	return arm.Fault(c.Tx.Delete(directory.KindResource, c.ID.Key()))
 }
