@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type deployed struct {
 	file   string
 	text   []byte
 	result *template.Result
+	other  []*template.Resource          // as they would be in another resource group of another subscription
 	ids    map[string]*template.Resource // by the key of the id
 }
 
@@ -45,6 +47,7 @@ func (in *filesReader) takeTemplate() error {
 		}
 		d := &deployed{in: in, file: path, text: text, ids: map[string]*template.Resource{}}
 		d.result = in.deployment(t, params, in.group()).Evaluate()
+		d.other = slices.Collect(in.elsewhere(t, params).Evaluate().All())
 		if err := d.failed(); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -97,6 +100,13 @@ func (in *filesReader) deployment(t *template.Template, params template.Paramete
 		Template: t, Parameters: params, Partial: true, Name: "check", Subscription: sub, Group: group,
 		Location: "westeurope", Now: time.Unix(0, 0).UTC(), NewGUID: func() azure.GUID { return foreseenGUID("new") },
 	}
+}
+
+// elsewhere is the same deployment to another resource group: what has the same name there does not depend on the scope.
+func (in *filesReader) elsewhere(t *template.Template, params template.Parameters) *template.Deployment {
+	d := in.deployment(t, params, in.group()+"-elsewhere")
+	d.Subscription = foreseenGUID("elsewhere")
+	return d
 }
 
 // failed are the faults of the template, in ARM's words: the first of them, with its place.
@@ -235,7 +245,10 @@ func (d *deployed) add(r *template.Resource, doc Doc) {
 
 func (d *deployed) declaration(r *template.Resource, id azure.ID) Declaration {
 	address := r.Symbol
-	if address == "" {
+	switch {
+	case address == "" && r.Partial && strings.HasPrefix(r.ID.Name(), "{"): // a name that only the deployment knows
+		address = fmt.Sprintf("%s in line %d", r.Type, r.Line)
+	case address == "":
 		address = r.Type + " " + r.Name
 	}
 	return Declaration{Location: Location{File: d.file, Line: r.Line, Column: r.Column, Address: address}, Creates: true}
@@ -299,12 +312,19 @@ func (d *deployed) badName(r *template.Resource) string {
 		return "it is always the same"
 	case strings.Contains(name, "newguid("):
 		return "it is another one at each deployment"
-	case strings.Contains(name, "guid(") && !strings.Contains(name, "id") && !strings.Contains(name, "scope"):
-		return "it does not depend on the scope"
 	case strings.Contains(name, "utcnow("):
 		return "it is another one at each deployment"
+	case d.sameElsewhere(r):
+		return "it is the same in another resource group"
 	}
 	return ""
+}
+
+// sameElsewhere reports whether a role assignment has another scope in another resource group, and the same name.
+func (d *deployed) sameElsewhere(r *template.Resource) bool {
+	return slices.ContainsFunc(d.other, func(o *template.Resource) bool {
+		return o.Line == r.Line && o.Column == r.Column && o.ID.Name() == r.ID.Name() && !o.ID.Parent().Equal(r.ID.Parent())
+	})
 }
 
 // writtenName is the name as the template has it: the resource's object begins where its Line and Column say.

@@ -114,6 +114,8 @@ var rules = slices.Concat(
 	[]*Rule{&registryRefusesARMTokens, &registryAdminUser, &registryAnonymousPull, &localAccounts, &canActAsIdentity, &identityWithoutOwner, &grantedJustNow},
 	// Before a change.
 	[]*Rule{&lostInRebuild, &survivesRebuild, &rolesToCarryOver},
+	// Before anything is there.
+	[]*Rule{&roleAfterCluster, &principalTypeUnsaid, &assignmentName},
 	[]*Rule{&undecided, &expiredAcceptance},
 )
 
