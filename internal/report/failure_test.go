@@ -2,27 +2,18 @@ package report
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
-	"aksid/internal/estate"
 	"aksid/internal/failure"
 )
 
 // TestFailures shows failures in every form, judged with the estate of the check's golden file.
 func TestFailures(t *testing.T) {
-	const path = "testdata/failures.txtar"
-	a, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := freight(t)
+	a, path := archive(t, "failures")
+	exports, _ := archive(t, "freight")
+	e := load(t, exports)
 	for _, name := range []string{"refused", "network", "federation", "nothing"} {
 		var c failure.Collector
 		for _, f := range a.Files {
@@ -49,32 +40,6 @@ func TestFailures(t *testing.T) {
 		golden(t, a, path, "golden/"+name+".md", markdown.String())
 		golden(t, a, path, "golden/"+name+".json", out.String())
 	}
-}
-
-// freight is the estate of the check's golden file.
-func freight(t *testing.T) *estate.Estate {
-	t.Helper()
-	a, err := txtar.ParseFile("testdata/freight.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, f := range a.Files {
-		if strings.HasSuffix(f.Name, ".json") && !strings.HasPrefix(f.Name, "golden") {
-			path := filepath.Join(dir, f.Name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, f.Data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	e, err := estate.Files{Path: dir}.Load(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
 }
 
 // TestFailureContract: the members that the JSON contract promises are there, lists as lists.

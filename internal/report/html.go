@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"aksid/internal/catalogue"
@@ -42,20 +43,23 @@ type (
 		Counts      []int // of the severities
 	}
 	pageCluster struct {
-		Index         int
-		Name, Where   string
-		ID            string
-		Breaks, Other []pageFinding
-		Fine          string // without findings: what is granted
-		Map           picture
-		Identities    []pageIdentity
-		Needs         []pageNeed
+		Index                   int
+		Name, Where             string
+		ID                      string
+		Breaks, Other, Accepted []pageFinding
+		Fine                    string // without findings: what is granted
+		Map                     picture
+		Identities              []pageIdentity
+		Needs                   []pageNeed
 	}
 	pageFinding struct {
 		Anchor           string
 		Class            finding.Severity
 		Symbol, Severity string
 		Title, Detail    string
+		Consequences     []string
+		Written          string
+		Accepted         string
 		Commands         string
 		Rule             string
 		Why, Source      string
@@ -102,12 +106,15 @@ func (r Report) html(w io.Writer) error {
 
 func pageOf(c Cluster, index int) pageCluster {
 	out := pageCluster{Index: index, Name: clean(c.Name), Where: clean(c.where()), ID: clean(c.ID.String()), Map: draw(c, index)}
-	for i, f := range c.Findings {
+	for i, f := range slices.Concat(c.Findings, c.Accepted) {
 		p := pageFindingOf(f)
 		p.Anchor = fmt.Sprintf("c%d-finding%d", index, i)
-		if f.Severity == finding.Error {
+		switch {
+		case f.Accepted != nil:
+			out.Accepted = append(out.Accepted, p)
+		case f.Severity == finding.Error:
 			out.Breaks = append(out.Breaks, p)
-		} else {
+		default:
 			out.Other = append(out.Other, p)
 		}
 	}
@@ -128,6 +135,15 @@ func pageOf(c Cluster, index int) pageCluster {
 func pageFindingOf(f Finding) pageFinding {
 	p := pageFinding{Class: f.Severity, Symbol: symbols[f.Severity], Severity: strings.ToUpper(string(f.Severity[:1])) + string(f.Severity[1:]),
 		Title: clean(f.Title), Detail: clean(f.Detail), Rule: f.Rule}
+	if f.Accepted != nil {
+		p.Accepted = clean(acceptance(f))
+	}
+	if len(f.Written) > 0 {
+		p.Written = clean(f.Written[0].String())
+	}
+	for _, line := range f.Consequences {
+		p.Consequences = append(p.Consequences, clean(line))
+	}
 	var commands []string
 	for _, line := range f.Remedy.Az {
 		commands = append(commands, clean(line))

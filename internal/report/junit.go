@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 //
 //   - failure: findings that count for the exit code (Report.FailOn)
 //   - error: what was needed and could not be told or read
-//   - skipped: findings that do not count, needs that may be none, reads that failed and did no harm
+//   - skipped: findings that do not count or are accepted, needs that may be none, reads that failed and did no harm
 type (
 	junitSuite struct {
 		XMLName  xml.Name    `xml:"testsuite"`
@@ -124,7 +125,7 @@ func (r Report) need(c Cluster, q Requirement) junitCase {
 func (r Report) rule(c Cluster, rule *finding.Rule) junitCase {
 	out := junitCase{Name: rule.ID}
 	var found []Finding
-	for _, f := range c.Findings {
+	for _, f := range slices.Concat(c.Findings, c.Accepted) {
 		if f.Rule == rule.ID {
 			found = append(found, f)
 		}
@@ -140,9 +141,12 @@ func (r Report) judge(to *junitCase, c Cluster, found ...Finding) {
 	var texts []string
 	for _, f := range found {
 		texts = append(texts, message(c, f))
+		if f.Accepted != nil {
+			texts = append(texts, "Accepted "+clean(acceptance(f)))
+		}
 	}
 	outcome := &junitOutcome{Message: clean(found[0].Title), Type: string(found[0].Severity), Text: strings.Join(texts, "\n\n")}
-	if r.FailOn != "" && found[0].Severity.AtLeast(r.FailOn) {
+	if r.FailOn != "" && found[0].Accepted == nil && found[0].Severity.AtLeast(r.FailOn) {
 		to.Failure = outcome
 	} else {
 		to.Skipped = outcome

@@ -44,7 +44,7 @@ func (r Report) overview() []row {
 	var rows []row
 	for c := range r.Clusters {
 		n := c.severities()
-		c.Identities, c.Requirements, c.Findings = nil, nil, nil
+		c.Identities, c.Requirements, c.Findings, c.Accepted = nil, nil, nil, nil
 		rows = append(rows, row{c, n})
 	}
 	return rows
@@ -66,6 +66,12 @@ func (p *printer) markdownCluster(c Cluster) {
 	breaks, other := c.split()
 	p.markdownFindings("What breaks", breaks)
 	p.markdownFindings("What to look at", other)
+	if len(c.Accepted) > 0 {
+		p.print("\n### What is accepted\n\n")
+	}
+	for _, f := range c.Accepted {
+		p.print("- **%s** (%s) %s\n", markdown(f.Title), f.Rule, markdown(acceptance(f)))
+	}
 	if len(c.Findings) == 0 {
 		p.print("\n%s\n", needsMet(c.Requirements))
 	}
@@ -101,6 +107,9 @@ func (p *printer) markdownFindings(title string, fs []Finding) {
 		}
 		for _, line := range f.Consequences {
 			p.print("- %s\n", markdown(line))
+		}
+		if len(f.Written) > 0 {
+			p.print("\nWritten in %s\n", code(f.Written[0].String()))
 		}
 		p.commands(f.Remedy.Az)
 	}

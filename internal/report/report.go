@@ -43,8 +43,8 @@ type Cluster struct {
 // Identity is an identity that a cluster acts as, with its roles everywhere that was read.
 type Identity struct {
 	Role        estate.IdentityRole `json:"role"`
-	AddOn       string              `json:"addon,omitempty"`
-	Kind        string              `json:"kind"`
+	AddOn       string              `json:"addon,omitempty"` // name of the add-on, in the cluster's spelling
+	Kind        string              `json:"kind"`            // SystemAssigned, UserAssigned or ServicePrincipal
 	Name        string              `json:"name"`
 	PrincipalID *azure.PrincipalID  `json:"principalId"` // null: not known
 	ClientID    *azure.GUID         `json:"clientId"`    // null: it has none, or it is not known
@@ -62,9 +62,9 @@ type Assignment struct {
 	PrincipalID      azure.PrincipalID `json:"principalId"` // the identity's own, or its group's
 	Inherited        bool              `json:"inherited"`   // made above the cluster, which inherits it
 	Via              string            `json:"via"`         // the group through which the identity has it; empty: it is its own
-	Condition        string            `json:"condition"`
-	CreatedOn        *time.Time        `json:"createdOn"` // null: not known
-	ByAKS            bool              `json:"byAks"`     // AKS made it itself
+	Condition        string            `json:"condition"`   // empty: none
+	CreatedOn        *time.Time        `json:"createdOn"`   // null: not known
+	ByAKS            bool              `json:"byAks"`       // AKS made it itself
 	place            string
 }
 
@@ -103,6 +103,7 @@ type Finding struct {
 	Remedy       Remedy              `json:"remedy"`
 	Excess       *finding.Excess     `json:"excess,omitempty"`   // of a role that is too much
 	Accepted     *finding.Acceptance `json:"accepted,omitempty"` // somebody lives with it
+	Written      []Place             `json:"written,omitempty"`  // in a plan or template: what it is about, the most telling first
 }
 
 // Remedy is what mends a finding, in the forms it can be had.
@@ -132,15 +133,15 @@ func cluster(e *estate.Estate, r finding.Result) Cluster {
 		c.Identities = append(c.Identities, identity(e, r.Cluster, i))
 	}
 	for _, f := range r.Findings {
-		c.Findings = append(c.Findings, problem(f))
+		c.Findings = append(c.Findings, problem(e, id, f))
 	}
 	for _, f := range r.Accepted {
-		c.Accepted = append(c.Accepted, problem(f))
+		c.Accepted = append(c.Accepted, problem(e, id, f))
 	}
 	causes := map[*finding.Assessment]*Finding{}
-	for i, f := range r.Findings {
+	for i, f := range slices.Concat(r.Findings, r.Accepted) {
 		for _, a := range f.Explains() {
-			causes[a] = &c.Findings[i]
+			causes[a] = &slices.Concat(c.Findings, c.Accepted)[i]
 		}
 	}
 	for _, a := range r.Assessments {
@@ -201,11 +202,11 @@ func requirement(a *finding.Assessment) Requirement {
 	return out
 }
 
-func problem(f finding.Finding) Finding {
+func problem(e *estate.Estate, cluster azure.ID, f finding.Finding) Finding {
 	out := Finding{
 		Rule: f.Rule.ID, Severity: f.Severity, Title: f.Title, Detail: f.Detail,
 		Consequences: filled(f.Consequences), Excess: f.Excess, Accepted: f.Accepted,
-		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}},
+		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}}, Written: places(e, cluster, f),
 	}
 	for _, c := range f.Remedy {
 		out.Remedy.Az = append(out.Remedy.Az, remedy.Az(c)...)

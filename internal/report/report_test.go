@@ -22,32 +22,50 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// check loads the files of an archive, beside its golden ones, and checks their clusters.
-func check(t *testing.T, a *txtar.Archive) Report {
+// check loads the files of an archive, beside its golden ones, and checks their clusters. It moves to where the files are.
+func check(t *testing.T, a *txtar.Archive, registries ...string) Report {
 	t.Helper()
-	dir := t.TempDir()
-	for _, f := range a.Files {
-		path := filepath.Join(dir, f.Name)
-		if !strings.HasSuffix(f.Name, ".json") || strings.HasPrefix(f.Name, "golden") {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	e, err := estate.Files{Path: dir, Registries: []string{"freightacr"}}.Load(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := load(t, a, registries...)
 	e.From = "exports"
 	var results []finding.Result
 	for _, c := range e.Clusters {
 		results = append(results, finding.Check(e, c))
 	}
 	return New(e, slices.Values(results))
+}
+
+func load(t *testing.T, a *txtar.Archive, registries ...string) *estate.Estate {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for _, f := range a.Files {
+		if !strings.HasSuffix(f.Name, ".json") || strings.HasPrefix(f.Name, "golden") {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(f.Name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := estate.Files{Path: ".", Registries: registries}.Load(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// archive reads a file of testdata, and says where it is.
+func archive(t *testing.T, name string) (a *txtar.Archive, path string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", name+".txtar"))
+	if err == nil {
+		a, err = txtar.ParseFile(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, path
 }
 
 // report is a result on its way to a printer.
@@ -84,12 +102,8 @@ func golden(t *testing.T, a *txtar.Archive, path, name, got string) {
 }
 
 func TestGolden(t *testing.T) {
-	const path = "testdata/freight.txtar"
-	a, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := check(t, a)
+	a, path := archive(t, "freight")
+	r := check(t, a, "freightacr")
 	golden(t, a, path, "golden.txt", r.print(t, "table", Table{Took: func() time.Duration { return 412 * time.Millisecond }}))
 	golden(t, a, path, "golden.json", r.print(t, "json", Table{}))
 	r.At, r.Version, r.FailOn = time.Date(2026, 3, 2, 10, 30, 0, 0, time.UTC), "v1.2.3", finding.Error
@@ -99,14 +113,22 @@ func TestGolden(t *testing.T) {
 	golden(t, a, path, "golden.html", r.print(t, "html", Table{}))
 }
 
+// Of what is not there yet, findings say where it is written.
+func TestPlanned(t *testing.T) {
+	a, path := archive(t, "planned")
+	r := check(t, a)
+	golden(t, a, path, "golden.txt", r.print(t, "table", Table{}))
+	golden(t, a, path, "golden.json", r.print(t, "json", Table{}))
+	golden(t, a, path, "golden.md", r.print(t, "markdown", Table{}))
+	golden(t, a, path, "golden.sarif", r.print(t, "sarif", Table{}))
+	golden(t, a, path, "golden.html", r.print(t, "html", Table{}))
+}
+
 // The contract's members: they may only become more.
 func TestContract(t *testing.T) {
-	a, err := txtar.ParseFile("testdata/freight.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, _ := archive(t, "freight")
 	var v any
-	if err := json.Unmarshal([]byte(check(t, a).print(t, "json", Table{})), &v); err != nil {
+	if err := json.Unmarshal([]byte(check(t, a, "freightacr").print(t, "json", Table{})), &v); err != nil {
 		t.Fatal(err)
 	}
 	for path, members := range map[string]string{

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,15 +67,22 @@ type (
 		Rule  string `json:"ruleId"`
 		Index int    `json:"ruleIndex"`
 		sarifLevel
-		Message      sarifText         `json:"message"`
-		Locations    []sarifLocation   `json:"locations"`
-		Fingerprints map[string]string `json:"fingerprints"`
-		Partial      map[string]string `json:"partialFingerprints"`
-		Bag          Finding           `json:"properties"`
+		Message      sarifText          `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Related      []sarifLocation    `json:"relatedLocations,omitempty"`
+		Fingerprints map[string]string  `json:"fingerprints"`
+		Partial      map[string]string  `json:"partialFingerprints"`
+		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+		Bag          Finding            `json:"properties"`
+	}
+	sarifSuppression struct {
+		Kind          string `json:"kind"`
+		Status        string `json:"status"`
+		Justification string `json:"justification"`
 	}
 	sarifLocation struct {
 		Physical sarifPhysical  `json:"physicalLocation"`
-		Logical  []sarifLogical `json:"logicalLocations"`
+		Logical  []sarifLogical `json:"logicalLocations,omitempty"`
 	}
 	sarifPhysical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
@@ -83,7 +92,8 @@ type (
 		URI string `json:"uri"`
 	}
 	sarifRegion struct {
-		StartLine int `json:"startLine"`
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn,omitempty"`
 	}
 	sarifLogical struct {
 		Name string `json:"name"`
@@ -104,7 +114,7 @@ func (r Report) sarif(w io.Writer) error {
 	return stream(w, log, "results", func(yield func(sarifResult) bool) {
 		for c := range r.Clusters {
 			seen := map[string]int{}
-			for _, f := range c.Findings {
+			for _, f := range slices.Concat(c.Findings, c.Accepted) {
 				if !yield(sarifResultOf(c, f, index[f.Rule], seen)) {
 					return
 				}
@@ -154,13 +164,18 @@ func sarifResultOf(c Cluster, f Finding, rule int, seen map[string]int) sarifRes
 	print := fingerprint(c, f)
 	seen[print]++
 	print = fmt.Sprintf("%s:%d", print, seen[print])
-	return sarifResult{
+	places := sarifPlaces(c, f)
+	out := sarifResult{
 		Rule: f.Rule, Index: rule, sarifLevel: sarifLevel{f.Severity}, Message: sarifText{Text: message(c, f)},
-		Locations:    []sarifLocation{sarifPlace(c)},
+		Locations: places[:1], Related: places[1:],
 		Fingerprints: map[string]string{"aksid/v1": print},
 		Partial:      map[string]string{"primaryLocationLineHash": print}, // the one that code scanning compares
 		Bag:          f,
 	}
+	if f.Accepted != nil {
+		out.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: clean(acceptance(f))}}
+	}
+	return out
 }
 
 // message says all of a finding in plain text.
@@ -168,6 +183,9 @@ func message(c Cluster, f Finding) string {
 	out := clean(c.Name + ": " + f.Title)
 	if f.Detail != "" {
 		out += " — " + clean(f.Detail)
+	}
+	for _, line := range f.Consequences {
+		out += "\n→ " + clean(line)
 	}
 	for i, line := range f.Remedy.Az {
 		if i == 0 {
@@ -188,11 +206,31 @@ func fingerprint(c Cluster, f Finding) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// sarifPlace is where a cluster stands: code scanning wants a path, and Azure's ids are paths.
-func sarifPlace(c Cluster) sarifLocation {
-	path := url.URL{Path: strings.TrimPrefix(c.ID.String(), "/")}
-	return sarifLocation{
-		Physical: sarifPhysical{sarifArtifact{path.EscapedPath()}, sarifRegion{1}},
-		Logical:  []sarifLogical{{Name: c.Name, Full: c.ID.String(), Kind: "resource"}},
+// sarifPlaces are where a finding's cluster and the like are written, or the cluster's id where they are in Azure: code
+// scanning wants a path, and ids are paths.
+func sarifPlaces(c Cluster, f Finding) []sarifLocation {
+	if len(f.Written) == 0 {
+		return []sarifLocation{{
+			Physical: sarifPhysical{sarifArtifact{uri(strings.TrimPrefix(c.ID.String(), "/"))}, sarifRegion{StartLine: 1}},
+			Logical:  []sarifLogical{{Name: c.Name, Full: c.ID.String(), Kind: "resource"}},
+		}}
 	}
+	var out []sarifLocation
+	for _, p := range f.Written {
+		l := sarifLocation{Physical: sarifPhysical{sarifArtifact{uri(p.File)}, sarifRegion{max(p.Line, 1), p.Column}}}
+		if p.Address != "" {
+			l.Logical = []sarifLogical{{Name: p.Address, Full: p.Address, Kind: "resource"}}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// uri makes a reference of a path.
+func uri(path string) string {
+	u := url.URL{Path: filepath.ToSlash(path)}
+	if filepath.IsAbs(path) {
+		u.Scheme, u.Path = "file", "/"+strings.TrimPrefix(u.Path, "/") // as file:///C:/plan.json
+	}
+	return u.String()
 }

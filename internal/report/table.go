@@ -230,6 +230,9 @@ func (p *printer) findings(title string, fs []Finding) {
 		for _, line := range f.Consequences {
 			p.print("    → %s\n", line)
 		}
+		if len(f.Written) > 0 {
+			p.print("    %s\n", f.Written[0].String())
+		}
 		for _, line := range f.Remedy.Az {
 			p.print("    %s\n", line)
 		}
@@ -244,10 +247,14 @@ func (p *printer) accepted(fs []Finding) {
 	}
 	p.heading("What is accepted")
 	for _, f := range fs {
-		a := f.Accepted
-		p.print("  %s %s   %s\n    until %s, says %s: %s\n", p.paint("~", dim), f.Title, p.paint(f.Rule, dim), a.Until.Format(time.DateOnly), a.Owner, a.Reason)
+		p.print("  %s %s   %s\n    %s\n", p.paint("~", dim), f.Title, p.paint(f.Rule, dim), acceptance(f))
 	}
 	p.print("\n")
+}
+
+// acceptance says until when and why a finding is accepted, and by whom.
+func acceptance(f Finding) string {
+	return fmt.Sprintf("until %s, says %s: %s", f.Accepted.Until.Format(time.DateOnly), f.Accepted.Owner, f.Accepted.Reason)
 }
 
 // symbols say how bad something is where colours do not.
