@@ -46,6 +46,9 @@ func logIn(ctx context.Context, a *App, az *local.Azure, who identity, env []str
 		return filepath.Join(instances, "none"), forget
 	}
 	s, err := newAzSetup(az, program, env)
+	if err == nil && who.refused {
+		return filepath.Join(instances, "none"), forget
+	}
 	if err == nil && who.temporary {
 		folder, err = s.temporary(ctx, who)
 		forget = func() { os.RemoveAll(folder) }
@@ -124,13 +127,26 @@ func (s *azSetup) fill(ctx context.Context, folder string, who identity) error {
 func (s *azSetup) login(ctx context.Context, folder string, who identity) error {
 	args, secret := []string{"--identity"}, ""
 	if who.machine.IsZero() {
+		option, text, err := who.proof()
+		if err != nil {
+			return err
+		}
 		args = []string{
 			"--service-principal", "--username", who.credential.ClientID.String(),
-			"--password=@-", "--tenant", who.credential.Tenant.String(), // read from standard input: others can see arguments
+			option + "=@-", "--tenant", who.credential.Tenant.String(), // read from standard input: others can see arguments
 		}
-		secret = who.credential.Secret
+		secret = text
 	}
 	return s.run(ctx, folder, secret, append([]string{"login", "--allow-no-subscriptions", "--output", "none"}, args...)...)
+}
+
+// proof is what a service principal logs in to az with, and the option that takes it.
+func (i identity) proof() (option, text string, err error) {
+	if i.tokenFile == "" {
+		return "--password", i.credential.Secret, nil
+	}
+	token, err := os.ReadFile(i.tokenFile)
+	return "--federated-token", string(token), err
 }
 
 // base returns the folder in which az knows the cloud, and makes it first if need be.

@@ -24,12 +24,16 @@ import (
 
 type execOptions struct {
 	Data    string
-	As      string // "", a service principal, or machinePrefix and a resource id
+	As      string // "", a service principal, machinePrefix and a resource id, or podPrefix and a service account
+	Client  string // the client id that a pod's service account is annotated with
 	Command []string
 }
 
-// machinePrefix marks a --as that means: as a program on the machine that has this identity.
-const machinePrefix = "mi:"
+// What a --as begins with that means: as a program on the machine that has this identity, or in a pod of this service account.
+const (
+	machinePrefix = "mi:"
+	podPrefix     = "sa:"
+)
 
 func newExec(a *App) *cobra.Command {
 	var o execOptions
@@ -44,11 +48,14 @@ It runs as the operator (Owner of both subscriptions), or as --as says:
   NAME, client id or object id   a service principal, with a secret that is taken back at the end
   mi:RESOURCE-ID                 the managed identity of a cluster, a virtual machine or a user-assigned identity,
                                  through the metadata service of a machine that has it
+  sa:CLUSTER/NAMESPACE/NAME      a pod of a Kubernetes service account (workload identity): a token file, and with
+                                 --client-id the identity that the service account is annotated with
 
 The exit code is the program's.`,
 		Example: `  aksid exec -- az group list
   aksid exec --as pipeline -- az aks show -g rg1 -n aks1
   aksid exec --as mi:/subscriptions/…/userAssignedIdentities/id1 -- az group show -n rg1
+  aksid exec --as sa:aks1/shop/cart --client-id 00000000-0000-0000-0000-000000000001 -- ./cart
   aksid exec -- terraform plan
   aksid exec -- bash`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -64,6 +71,7 @@ The exit code is the program's.`,
 	}
 	dataFlag(cmd, &o.Data)
 	cmd.Flags().StringVar(&o.As, "as", "", "`principal` to run as (default: the operator)")
+	cmd.Flags().StringVar(&o.Client, "client-id", "", "client `id` of the identity that a pod acts as")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
@@ -81,7 +89,7 @@ func runExec(ctx context.Context, a *App, o execOptions) error {
 	if err != nil {
 		return unreadError{err}
 	}
-	who, err := identify(ctx, a, az, o.As)
+	who, err := identify(ctx, a, az, o)
 	if err != nil {
 		return err
 	}
@@ -92,14 +100,14 @@ func runExec(ctx context.Context, a *App, o execOptions) error {
 	}
 	defer proxy.Close()
 	env := az.Environ(a.Env, local.Session{
-		Proxy: "http://" + proxy.Addr, Tenant: az.Tenant, Subscription: who.subscription(), Credential: who.credential,
+		Proxy: "http://" + proxy.Addr, Tenant: az.Tenant, Subscription: who.subscription(), Credential: who.credential, TokenFile: who.tokenFile,
 	})
 	folder, forget := logIn(ctx, a, az, who, env)
 	defer forget()
 	if err := ctx.Err(); err != nil { // from here on an interrupt is the program's business
 		return err
 	}
-	if len(who.subscriptions) == 0 {
+	if len(who.subscriptions) == 0 && !who.refused {
 		a.note("warning: %s has no role in any subscription, so that az has none to work in; give it one with: aksid exec -- az role assignment create", o.As)
 	}
 	proxy.tell.Store(true)

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,8 +15,10 @@ import (
 type identity struct {
 	credential    local.Credential // of a service principal
 	machine       azure.ID         // or the machine whose identity it is
+	tokenFile     string           // or the file with a pod's token; the credential says no more than the client id
 	subscriptions []string         // that it can see
 	temporary     bool             // the credential ends with the program
+	refused       bool             // it cannot log in, which was said
 	release       func()
 }
 
@@ -26,8 +30,15 @@ func (i identity) subscription() string {
 }
 
 // identify finds out who --as means and makes sure that it can log in.
-func identify(ctx context.Context, a *App, az *local.Azure, as string) (identity, error) {
+func identify(ctx context.Context, a *App, az *local.Azure, o execOptions) (identity, error) {
+	as := o.As
 	who := identity{credential: az.Operator, release: func() {}}
+	if account, ok := strings.CutPrefix(as, podPrefix); ok {
+		return asPod(ctx, a, az, account, o.Client)
+	}
+	if o.Client != "" {
+		return who, usagef("--client-id is of pods alone; give --as %sCLUSTER/NAMESPACE/NAME with it", podPrefix)
+	}
 	if id, ok := strings.CutPrefix(as, machinePrefix); ok {
 		return asMachine(ctx, az, id)
 	}
@@ -65,6 +76,60 @@ func asMachine(ctx context.Context, az *local.Azure, id string) (identity, error
 		return who, unreadf("the subscriptions cannot be listed: %w", err)
 	}
 	return who, nil
+}
+
+// podLife is how long a pod's token is good here. A kubelet renews it before it expires, which is not done for a program.
+const podLife = 24 * time.Hour
+
+// asPod is a pod of a service account: what workload identity's webhook gives it. Whether Entra takes the token is the
+// program's business, as it is the pod's.
+func asPod(ctx context.Context, a *App, az *local.Azure, account, client string) (identity, error) {
+	who := identity{temporary: true, release: func() {}, credential: local.Credential{Tenant: az.Tenant}}
+	cluster, rest, ok := cutLast(account, 2)
+	if !ok {
+		return who, usagef("%s%s does not name a service account; give it as in %saks1/shop/cart", podPrefix, account, podPrefix)
+	}
+	if client != "" {
+		var err error
+		if who.credential.ClientID, err = azure.ParseGUID(client); err != nil {
+			return who, usagef("--client-id %s is not a client id; see: aksid exec -- az identity list -o table", client)
+		}
+	}
+	token, err := projectedToken(ctx, az, tokenOptions{Cluster: cluster, Account: rest, Audience: local.TokenExchange, Life: podLife})
+	if err != nil {
+		return who, err
+	}
+	folder, err := os.MkdirTemp("", "aksid-pod-") // mode 0700
+	if err != nil {
+		return who, err
+	}
+	who.release = func() { os.RemoveAll(folder) }
+	who.tokenFile = filepath.Join(folder, "azure-identity-token")
+	if err := os.WriteFile(who.tokenFile, []byte(token.Token), 0o600); err != nil {
+		who.release()
+		return who, err
+	}
+	if who.refused = client == ""; who.refused {
+		a.note("the service account %s names no identity; name its client id with --client-id, or in the program", rest)
+		return who, nil
+	}
+	access, err := az.FederatedToken(ctx, who.credential.ClientID, token.Token)
+	if err == nil {
+		who.subscriptions, err = az.VisibleSubscriptions(ctx, access)
+	}
+	if who.refused = err != nil; who.refused {
+		a.note("warning: Entra does not take the token of %s for %s: %v", token.Subject, client, err)
+	}
+	return who, nil
+}
+
+// cutLast splits a text before its last n parts.
+func cutLast(text string, n int) (before, after string, ok bool) {
+	parts := strings.Split(text, "/")
+	if len(parts) <= n {
+		return text, "", false
+	}
+	return strings.Join(parts[:len(parts)-n], "/"), strings.Join(parts[len(parts)-n:], "/"), true
 }
 
 // secretLife bounds how long the secret of an exec lives that was killed before it could take it back.

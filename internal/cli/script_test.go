@@ -136,6 +136,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
+			"cluster": cluster, "federate": federate,
 		},
 	})
 }
@@ -238,6 +239,36 @@ func managedIdentity(ts *testscript.TestScript, _ bool, args []string) {
 	as(ts, args[0], http.MethodPut, id+"?api-version=2023-01-31", doc{"location": "westeurope"}, &made)
 	ts.Setenv("IDENTITY", made.ID)
 	ts.Setenv("PRINCIPAL", made.Properties.PrincipalID)
+}
+
+// cluster makes a cluster with an OIDC issuer in a resource group of its own, sets CLUSTER to its id and ISSUER to the issuer's
+// URL: cluster FOLDER NAME.
+func cluster(ts *testscript.TestScript, _ bool, args []string) {
+	group := "/subscriptions/" + ts.Getenv("SUBSCRIPTION") + "/resourceGroups/rg-" + args[1]
+	as(ts, args[0], http.MethodPut, group+"?api-version=2021-04-01", doc{"location": "westeurope"}, nil)
+	id := group + "/providers/Microsoft.ContainerService/managedClusters/" + args[1]
+	as(ts, args[0], http.MethodPut, id+"?api-version=2024-09-01", doc{"location": "westeurope", "identity": doc{"type": "SystemAssigned"}, "properties": doc{
+		"oidcIssuerProfile": doc{"enabled": true}, "agentPoolProfiles": []doc{{"name": "nodepool1", "mode": "System"}}}}, nil)
+	var made struct {
+		Properties struct {
+			State  string                     `json:"provisioningState"`
+			Issuer struct{ IssuerURL string } `json:"oidcIssuerProfile"`
+		}
+	}
+	for made.Properties.State != "Succeeded" {
+		as(ts, args[0], http.MethodGet, id+"?api-version=2024-09-01", nil, &made)
+	}
+	ts.Setenv("CLUSTER", id)
+	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
+}
+
+// federate lets the service account of a subject act as $IDENTITY and sets CLIENT_ID to its client id: federate FOLDER SUBJECT.
+func federate(ts *testscript.TestScript, _ bool, args []string) {
+	var identity struct{ Properties struct{ ClientID string } }
+	as(ts, args[0], http.MethodPut, ts.Getenv("IDENTITY")+"/federatedIdentityCredentials/pod?api-version=2023-01-31", doc{"properties": doc{
+		"issuer": ts.Getenv("ISSUER"), "subject": args[1], "audiences": []string{"api://AzureADTokenExchange"}}}, nil)
+	as(ts, args[0], http.MethodGet, ts.Getenv("IDENTITY")+"?api-version=2023-01-31", nil, &identity)
+	ts.Setenv("CLIENT_ID", identity.Properties.ClientID)
 }
 
 // reader makes a principal a Reader of the subscription: reader FOLDER OBJECT-ID.

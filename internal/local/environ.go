@@ -21,6 +21,7 @@ type Session struct {
 	Tenant       azure.GUID
 	Subscription string     // the first that is visible, or ""
 	Credential   Credential // of a service principal; zero for the identity of a machine
+	TokenFile    string     // a file with a federated token, in place of the credential's secret
 }
 
 // foreign are variables that would point a program elsewhere or make it somebody else: credentials and endpoints
@@ -84,6 +85,9 @@ func (a *Azure) variables(s Session) map[string]string {
 // credential says who the program is. A machine's identity needs no more than the proxy, at the metadata address;
 // MSI_ENDPOINT is left out, as it makes the Go SDK take the machine for a Cloud Shell and refuse user-assigned identities.
 func (s Session) credential() map[string]string {
+	if s.TokenFile != "" {
+		return s.federated()
+	}
 	if s.Credential == (Credential{}) {
 		return map[string]string{
 			"AZURE_POD_IDENTITY_AUTHORITY_HOST": s.Proxy, // for SDKs that use no proxy for the metadata address
@@ -96,4 +100,13 @@ func (s Session) credential() map[string]string {
 		"AZURE_CLIENT_ID": id, "AZURE_CLIENT_SECRET": secret,
 		"ARM_CLIENT_ID": id, "ARM_CLIENT_SECRET": secret,
 	}
+}
+
+// federated is what the webhook of workload identity gives a pod, and the same for Terraform.
+func (s Session) federated() map[string]string {
+	set := map[string]string{"AZURE_FEDERATED_TOKEN_FILE": s.TokenFile, "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN_FILE_PATH": s.TokenFile}
+	if id := s.Credential.ClientID; !id.IsZero() {
+		set["AZURE_CLIENT_ID"], set["ARM_CLIENT_ID"] = id.String(), id.String()
+	}
+	return set
 }
