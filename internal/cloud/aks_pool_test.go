@@ -134,6 +134,7 @@ func TestPools(t *testing.T) {
 	op.run("DELETE", c.id+"/agentPools/nodepool1", nil).refused(400, "MustDefineAtLeastOneSystemPool", "Must define at least one system pool.")
 	op.run("DELETE", at, nil)
 	op.get(at).ok(404)
+	op.run("DELETE", c.id+"/agentPools/nodepool1", nil).refused(400, "MustDefineAtLeastOneSystemPool")
 	if sets := op.get(c.nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets").ok(200).list("name"); len(sets) != 1 {
 		t.Errorf("scale sets of a deleted pool: %v", sets)
 	}
@@ -253,7 +254,7 @@ func TestCredentials(t *testing.T) {
 	}
 	admin, usual := file("Admin"), file("User")
 	for text, words := range map[string][]string{
-		admin: {"name: clusterAdmin_rg1_c1", "current-context: c1-admin", "server: https://" + c.get().str("properties.fqdn") + ":443", "client-certificate-data: ", "token: "},
+		admin: {"name: clusterAdmin_rg1_c1", "current-context: c1\n", "server: https://" + c.get().str("properties.fqdn") + ":443", "client-certificate-data: ", "token: "},
 		usual: {"name: clusterUser_rg1_c1", "current-context: c1\n"},
 	} {
 		for _, w := range words {
@@ -264,6 +265,13 @@ func TestCredentials(t *testing.T) {
 	}
 	if file("Admin") != admin {
 		t.Error("another kubeconfig each time")
+	}
+	authority := func(text string) string {
+		_, after, _ := strings.Cut(text, "certificate-authority-data: ")
+		return after[:strings.Index(after, "\n")]
+	}
+	if authority(admin) != authority(usual) {
+		t.Error("two authorities of one cluster")
 	}
 	c.update(nil, obj{"aadProfile": obj{"managed": true}, "disableLocalAccounts": true}).ok(200)
 	s.operator.do("POST", c.id+"/listClusterAdminCredential", nil).refused(400, "BadRequest", "Getting static credential is not allowed because this cluster is set to disable local accounts.")

@@ -27,6 +27,7 @@ const (
 type operation struct {
 	ID          string           `json:"id"`
 	Target      azure.ID         `json:"target"`
+	Result      azure.ID         `json:"result,omitzero"` // what it was asked of, where that is a part of Target
 	Type        string           `json:"type"`
 	Verb        string           `json:"verb"`
 	Create      bool             `json:"create,omitempty"`
@@ -413,9 +414,13 @@ func pollResult(c *Call) (Doc, *azure.Error) {
 	case op.Verb == verbDelete:
 		return Answer(Doc{}, http.StatusNoContent, nil), nil
 	}
-	doc, e := c.Load(op.Target)
+	id := op.Result
+	if id.IsZero() {
+		id = op.Target
+	}
+	doc, e := c.Load(id)
 	if e != nil || doc == nil {
 		return Answer(Doc{}, http.StatusNoContent, nil), Fault(e)
 	}
-	return c.view(c.arm.reg.find(op.Type), doc), nil
+	return c.view(c.arm.reg.find(id.Type()), doc), nil
 }

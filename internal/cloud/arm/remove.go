@@ -68,6 +68,10 @@ func (c *Call) erase() (answer, *azure.Error) {
 // or of the parent that it is a part of.
 func (c *Call) later(owner *Call, verb string) (answer, *azure.Error) {
 	op, err := owner.begin(verb, false)
+	if err == nil && owner != c {
+		op.Result = c.ID
+		err = op.save(c.Tx)
+	}
 	if err != nil {
 		return answer{}, Fault(err)
 	}

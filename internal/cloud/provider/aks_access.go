@@ -78,8 +78,8 @@ contexts:
 - context:
     cluster: {{.Name}}
     user: {{.User}}
-  name: {{.Context}}
-current-context: {{.Context}}
+  name: {{.Name}}
+current-context: {{.Name}}
 kind: Config
 preferences: {}
 users:
@@ -94,11 +94,8 @@ func credential(c *arm.Call, role, user string) (any, *azure.Error) {
 		server = arm.Str(c.Doc, "properties.privateFQDN")
 	}
 	name := arm.Str(c.Doc, "name")
-	values := map[string]string{"Name": name, "Context": name, "Server": server, "Tenant": c.Tenant().String(),
+	values := map[string]string{"Name": name, "Server": server, "Tenant": c.Tenant().String(),
 		"User": role + "_" + c.ID.ResourceGroup() + "_" + name}
-	if role == "clusterAdmin" {
-		values["Context"] += "-admin"
-	}
 	if err := addKeys(values, c.Doc); err != nil {
 		return nil, arm.Fault(err)
 	}
@@ -109,33 +106,43 @@ func credential(c *arm.Call, role, user string) (any, *azure.Error) {
 	return arm.Doc{"kubeconfigs": []any{arm.Doc{"name": role, "value": base64.StdEncoding.EncodeToString(b.Bytes())}}}, nil
 }
 
-// addKeys fills in a kubeconfig's certificate and token. They open nothing, so they are computed from the cluster's uid:
+// addKeys fills in a kubeconfig's certificates and token. They open nothing, so they are computed from the cluster's uid:
 // the same whenever they are asked for, as clients that merge kubeconfigs expect.
 func addKeys(values map[string]string, cluster arm.Doc) error {
-	uid := arm.Str(cluster, "properties.resourceUID") + values["User"]
-	seed := sha256.Sum256([]byte(uid))
-	key := ed25519.NewKeyFromSeed(seed[:])
+	uid := arm.Str(cluster, "properties.resourceUID")
 	created, err := time.Parse(time.RFC3339Nano, arm.Str(cluster, "_.systemData.createdAt"))
 	if err != nil {
 		return err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(created.Unix()), Subject: pkix.Name{CommonName: "ca"}, NotBefore: created.Add(-10 * time.Minute),
-		NotAfter: created.AddDate(30, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	cert, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
-	if err != nil {
-		return err
+	authority, client := seeded(uid), seeded(uid+values["User"])
+	ca := &x509.Certificate{SerialNumber: big.NewInt(created.Unix()), Subject: pkix.Name{CommonName: "ca"}, NotBefore: created.Add(-10 * time.Minute),
+		NotAfter: created.AddDate(30, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	user := &x509.Certificate{SerialNumber: big.NewInt(created.Unix() + 1), Subject: pkix.Name{CommonName: values["User"]}, NotBefore: ca.NotBefore,
+		NotAfter: created.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for name, cert := range map[string]struct {
+		template *x509.Certificate
+		key      ed25519.PrivateKey
+	}{"Authority": {ca, authority}, "Cert": {user, client}} {
+		der, err := x509.CreateCertificate(nil, cert.template, ca, cert.key.Public(), authority)
+		if err != nil {
+			return err
+		}
+		values[name] = pemText("CERTIFICATE", der)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	encode := func(kind string, der []byte) string {
-		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	values["Authority"], values["Cert"], values["Key"] = encode("CERTIFICATE", cert), encode("CERTIFICATE", cert), encode("PRIVATE KEY", der)
-	token := sha512.Sum512([]byte(uid))
+	der, err := x509.MarshalPKCS8PrivateKey(client)
+	values["Key"] = pemText("PRIVATE KEY", der)
+	token := sha512.Sum512([]byte(uid + values["User"]))
 	values["Token"] = hex.EncodeToString(token[:])
-	return nil
+	return err
+}
+
+func seeded(text string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(text))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func pemText(kind string, der []byte) string {
+	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 // maintenanceNames are the configurations that there are (Microsoft Learn: planned maintenance in AKS).

@@ -37,7 +37,7 @@ var poolName = regexp.MustCompile(`^[a-z][a-z0-9]{0,11}$`)
 
 func checkPools(c *arm.Call) *azure.Error {
 	all := pools(c.Doc)
-	if len(all) == 0 {
+	if len(all) == 0 && c.Old == nil {
 		return azure.MissingParameter.Format(azure.Fields{"path": "agentPoolProfiles"})
 	}
 	system := false
