@@ -7,7 +7,7 @@
 //   - An error is one line: what, where, and after a semicolon what to do next. Never a stack trace.
 //   - The exit code says what kind of error it was (exit.go).
 //   - Colour only where standard output is a terminal and neither NO_COLOR nor TERM=dumb says otherwise; nothing is said by colour alone.
-//   - Nothing asks a question: every command works in a script as it does by hand.
+//   - Nothing asks a question but fix --apply, which --yes answers: every command works in a script as it does by hand.
 //   - Secrets are never printed.
 package cli
 
@@ -88,7 +88,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand(newCheck(a), newExplain(a), newDemo(a), newUp(a), newExec(a), newToken(a), newClock(a), newFault(a), newLeast(a), newVersion(a))
+	root.AddCommand(newCheck(a), newFix(a), newWait(a), newExplain(a), newDemo(a), newUp(a), newExec(a), newToken(a), newClock(a), newFault(a), newLeast(a), newVersion(a))
 	return root
 }
 

@@ -22,6 +22,13 @@ const (
 // errFindings says that a command worked and found something: the findings have been printed.
 var errFindings = errors.New("findings")
 
+// surprise is what ends a plan that is being carried out: something is not as it was when the plan was made.
+type surprise struct{ error }
+
+func (e surprise) Unwrap() error { return e.error }
+
+func surprisef(format string, args ...any) error { return surprise{fmt.Errorf(format, args...)} }
+
 // errInternal is a fault of aksid itself.
 var errInternal = errors.New("internal error")
 
@@ -66,6 +73,8 @@ func exitCode(err error) int {
 		return exitStopped
 	case errors.As(err, new(usageError)):
 		return exitUsage
+	case errors.As(err, new(surprise)):
+		return exitFindings
 	case errors.As(err, new(unreadError)), errors.Is(err, local.ErrNotRunning):
 		return exitUnread
 	}
@@ -77,7 +86,7 @@ func (a *App) report(err error) int {
 	code := exitCode(err)
 	var status exitStatus
 	switch {
-	case err == nil, code == exitFindings, errors.As(err, &status) && status.why == nil:
+	case err == nil, errors.Is(err, errFindings), errors.As(err, &status) && status.why == nil:
 	case errors.Is(err, context.Canceled):
 		a.note("interrupted")
 	case code == exitInternal:

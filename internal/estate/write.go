@@ -63,6 +63,20 @@ func (w *Writer) Get(ctx context.Context, id azure.ID) (Resource, bool, error) {
 	return Resource{ID: id, Version: version, Doc: doc}, true, nil
 }
 
+// Assigned reports whether a role is seen to be assigned to a principal just at a scope.
+func (w *Writer) Assigned(ctx context.Context, role azure.GUID, p azure.PrincipalID, scope azure.ID) (bool, error) {
+	docs, _, err := w.client.list(ctx, scope, typeAssignment, "principalId eq '"+p.String()+"'")
+	if err != nil {
+		return false, refusal("the role assignments of "+scope.String(), typeAssignment+"/read", err)
+	}
+	for _, d := range docs {
+		if g, ok := grantOf(Resource{ID: linkAt(d, "id"), Doc: d}); ok && g.Principal == p && g.Role == role && g.Scope.Equal(scope) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (w *Writer) send(ctx context.Context, method string, id azure.ID, body any) (doc map[string]any, err error) {
 	err = eachVersion(id.Type(), func(v string) error {
 		doc, err = w.client.do(ctx, w.client.arm, method, w.client.armBase+escapePath(id.String())+"?api-version="+v, body)

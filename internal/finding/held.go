@@ -87,6 +87,19 @@ func (p *Pass) lostAfter(id estate.Identity, changes ...rbac.Change) []*Assessme
 	return out
 }
 
+// LostWithout are the consequences for a cluster of taking a role assignment away: of the needs that are met now and would not
+// be, as far as is known.
+func LostWithout(e *estate.Estate, c *estate.Cluster, assignment azure.ID) []string {
+	after := e.WithPolicy(e.Policy.With(rbac.RemoveGrant(assignment)))
+	var out []string
+	for _, a := range Assess(e, c) {
+		if a.Status == Granted && assess(after, a.Requirement, a.Need, a.Identity).Status != Granted {
+			out = append(out, a.Requirement.Feature)
+		}
+	}
+	return slices.Compact(out)
+}
+
 // metBy is the first of some assignments that meets a need, wholly or in part.
 func (a *Assessment) metBy(grants []*rbac.Grant) *rbac.Grant {
 	for _, g := range grants {

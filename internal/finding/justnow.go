@@ -21,6 +21,9 @@ var grantedJustNow = Rule{
 	Severity: Note,
 	Stops:    true,
 	Run: func(p *Pass) {
+		if p.Estate.From == "local" { // where aksid wait makes the calls
+			return
+		}
 		seen := map[string]bool{}
 		for _, a := range p.Assessments {
 			for _, g := range a.GrantedBy {
