@@ -69,6 +69,7 @@ func TestNetworkAddresses(t *testing.T) {
 		attempt{"PUT", v + "v1/subnets/c", subnet("", "10.3.0.0/24"), 400, "NetcfgSubnetRangeOutsideVnet", nil},
 		attempt{"PUT", v + "v1/subnets/c", obj{"properties": obj{"addressPrefix": "10.0.1.0/24", "privateEndpointNetworkPolicies": "Sometimes"}}, 400, "InvalidRequestFormat", []string{"Sometimes"}},
 		attempt{"PUT", v + "v1/subnets/c", obj{"properties": obj{"addressPrefix": "10.0.1.0/24", "delegations": []obj{{"name": "d", "properties": obj{"serviceName": "Microsoft.ContainerInstance/containerGroups"}}}}}, 201, "", []string{"/subnets/c/delegations/d"}},
+		attempt{"PUT", v + "v2", withSubnets(network("10.4.0.0/16"), obj{"Name": "a", "properties": obj{"addressPrefix": "10.4.0.0/24"}}), 201, "", []string{"/subnets/a"}},
 		attempt{"PUT", v + "none/subnets/c", subnet("", "10.0.1.0/24"), 404, "ParentResourceNotFound", nil},
 	)
 	own := w.operator.get(rg + "/providers/" + v + "v1").ok(200)

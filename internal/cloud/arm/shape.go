@@ -2,6 +2,7 @@ package arm
 
 import (
 	"fmt"
+	"strings"
 
 	"aksid/internal/azure"
 )
@@ -53,6 +54,7 @@ func (c *Call) shape() *azure.Error {
 		}
 		for _, e := range all {
 			m, _ := e.(map[string]any)
+			respell(m, "name")
 			if Str(m, "name") == "" {
 				return badMember(ch.Path+"[].name", m["name"])
 			}
@@ -65,6 +67,20 @@ func (c *Call) shape() *azure.Error {
 		}
 	}
 	return nil
+}
+
+// respell finds a member that is written in another case, as "Name" in templates of az: ARM reads them without case.
+func respell(m Doc, name string) {
+	if _, ok := m[name]; ok {
+		return
+	}
+	for k, v := range m {
+		if strings.EqualFold(k, name) {
+			delete(m, k)
+			m[name] = v
+			return
+		}
+	}
 }
 
 func badMember(path string, v any) *azure.Error {
