@@ -149,11 +149,8 @@ func pageFindingOf(f Finding) pageFinding {
 		commands = append(commands, clean(line))
 	}
 	p.Commands = strings.Join(commands, "\n")
-	for _, r := range finding.Rules() {
-		if r.ID == f.Rule {
-			p.Why, p.Source = because(r), r.Source
-		}
-	}
+	rule := rules[f.Rule]
+	p.Why, p.Source = because(rule), rule.Source
 	return p
 }
 

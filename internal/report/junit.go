@@ -114,8 +114,10 @@ func (r Report) need(c Cluster, q Requirement) junitCase {
 	case q.Status == finding.Granted:
 	case q.Status == finding.Unknown && q.Needed == catalogue.Now:
 		out.Error = &junitOutcome{Message: clean("not known: " + q.Reason), Type: q.rule}
+	case q.cause != nil && q.cause.Rule == q.rule:
+		r.judge(&out, *q.cause, message(c, *q.cause))
 	case q.cause != nil:
-		r.judge(&out, c, *q.cause)
+		r.judge(&out, *q.cause, "See "+q.cause.Rule)
 	default:
 		out.Skipped = &junitOutcome{Message: clean(strings.TrimSpace(q.Breaks + " " + q.Reason))}
 	}
@@ -124,29 +126,31 @@ func (r Report) need(c Cluster, q Requirement) junitCase {
 
 func (r Report) rule(c Cluster, rule *finding.Rule) junitCase {
 	out := junitCase{Name: rule.ID}
-	var found []Finding
+	var texts []string
+	var worst Finding
 	for _, f := range slices.Concat(c.Findings, c.Accepted) {
-		if f.Rule == rule.ID {
-			found = append(found, f)
+		if f.Rule != rule.ID {
+			continue
 		}
+		if len(texts) == 0 {
+			worst = f
+		}
+		text := message(c, f)
+		if f.Accepted != nil {
+			text += "\nAccepted " + clean(acceptance(f))
+		}
+		texts = append(texts, text)
 	}
-	if len(found) > 0 {
-		r.judge(&out, c, found...)
+	if len(texts) > 0 {
+		r.judge(&out, worst, strings.Join(texts, "\n\n"))
 	}
 	return out
 }
 
-// judge makes a failure of findings, the worst first, or leaves the case out.
-func (r Report) judge(to *junitCase, c Cluster, found ...Finding) {
-	var texts []string
-	for _, f := range found {
-		texts = append(texts, message(c, f))
-		if f.Accepted != nil {
-			texts = append(texts, "Accepted "+clean(acceptance(f)))
-		}
-	}
-	outcome := &junitOutcome{Message: clean(found[0].Title), Type: string(found[0].Severity), Text: strings.Join(texts, "\n\n")}
-	if r.FailOn != "" && found[0].Accepted == nil && found[0].Severity.AtLeast(r.FailOn) {
+// judge makes a failure of a finding, or leaves the case out.
+func (r Report) judge(to *junitCase, f Finding, text string) {
+	outcome := &junitOutcome{Message: clean(f.Title), Type: string(f.Severity), Text: text}
+	if r.FailOn != "" && f.Accepted == nil && f.Severity.AtLeast(r.FailOn) {
 		to.Failure = outcome
 	} else {
 		to.Skipped = outcome

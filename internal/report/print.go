@@ -66,7 +66,9 @@ func (r Report) envelope() Result {
 }
 
 // json prints what JSON prints of Result.
-func (r Report) json(w io.Writer) error { return stream(w, r.envelope(), "clusters", r.Clusters) }
+func (r Report) json(w io.Writer) error {
+	return stream(w, func() any { return r.envelope() }, "clusters", r.Clusters)
+}
 
 // JSON prints a value as the contract is printed: the whole Result, or what a query has made of it.
 func JSON(w io.Writer, v any) error { return encoder(w, "").Encode(v) }
@@ -78,16 +80,17 @@ func encoder(w io.Writer, indent string) *json.Encoder {
 	return out
 }
 
-// stream prints a value as JSON prints it, with elements of an array that is empty in it one at a time.
-func stream[T any](w io.Writer, envelope any, array string, elements iter.Seq[T]) error {
-	var b bytes.Buffer
-	if err := JSON(&b, envelope); err != nil {
+// stream prints a value as JSON prints it, with elements of an array that is empty in it one at a time. What comes after
+// the array is as the value is by then.
+func stream[T any](w io.Writer, envelope func() any, array string, elements iter.Seq[T]) error {
+	array = fmt.Sprintf("%q: [", array) // not in a string: there its quotes are escaped
+	head, _, err := around(envelope(), array)
+	if err != nil {
 		return err
 	}
-	array = fmt.Sprintf("%q: [", array) // not in a string: there its quotes are escaped
-	head, tail, _ := strings.Cut(b.String(), array+"]")
 	indent := head[strings.LastIndexByte(head, '\n'):]
-	before, after := head+array, "]"
+	before, close := head+array, "]"
+	var b bytes.Buffer
 	for e := range elements {
 		b.Reset()
 		if err := encoder(&b, indent[1:]+"  ").Encode(e); err != nil {
@@ -96,13 +99,22 @@ func stream[T any](w io.Writer, envelope any, array string, elements iter.Seq[T]
 		if _, err := fmt.Fprintf(w, "%s%s  %s", before, indent, bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
 			return err
 		}
-		before, after = ",", indent+"]"
+		before, close = ",", indent+"]"
 	}
-	if before == "," {
-		before = ""
+	_, tail, err := around(envelope(), array)
+	if err != nil {
+		return err
 	}
-	_, err := io.WriteString(w, before+after+tail)
+	_, err = io.WriteString(w, strings.TrimPrefix(before, ",")+close+tail)
 	return err
+}
+
+// around is a value's JSON before and after an array that is empty.
+func around(v any, array string) (head, tail string, err error) {
+	var b strings.Builder
+	err = JSON(&b, v)
+	head, tail, _ = strings.Cut(b.String(), array+"]")
+	return head, tail, err
 }
 
 // Tally is what a report comes to.

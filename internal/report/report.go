@@ -214,6 +214,15 @@ func problem(e *estate.Estate, cluster azure.ID, f finding.Finding) Finding {
 	return out
 }
 
+// rules are the rules by their ids.
+var rules = func() map[string]*finding.Rule {
+	out := map[string]*finding.Rule{}
+	for _, r := range finding.Rules() {
+		out[r.ID] = r
+	}
+	return out
+}()
+
 // filled is a list that prints as [] when there is nothing in it.
 func filled[T any](list []T) []T { return append([]T{}, list...) }
 

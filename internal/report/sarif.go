@@ -22,10 +22,10 @@ type (
 		Runs    []sarifRun `json:"runs"`
 	}
 	sarifRun struct {
-		Tool        sarifTool         `json:"tool"`
+		Results     []sarifResult     `json:"results"`
+		Tool        sarifTool         `json:"tool"` // after the results, of which it has the rules
 		Invocations []sarifInvocation `json:"invocations"`
 		Columns     string            `json:"columnKind"`
-		Results     []sarifResult     `json:"results"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -103,24 +103,28 @@ type (
 )
 
 func (r Report) sarif(w io.Writer) error {
-	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "aksid", Version: r.Version}}, Invocations: []sarifInvocation{r.invocation()},
-		Columns: "unicodeCodePoints", Results: []sarifResult{}}
-	index := map[string]int{}
-	for i, rule := range finding.Rules() {
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(rule))
-		index[rule.ID] = i
-	}
-	log := sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
-	return stream(w, log, "results", func(yield func(sarifResult) bool) {
+	found, index := []sarifRule{}, map[string]int{}
+	results := func(yield func(sarifResult) bool) {
 		for c := range r.Clusters {
 			seen := map[string]int{}
 			for _, f := range slices.Concat(c.Findings, c.Accepted) {
+				if _, ok := index[f.Rule]; !ok {
+					index[f.Rule] = len(found)
+					found = append(found, sarifRuleOf(rules[f.Rule]))
+				}
 				if !yield(sarifResultOf(c, f, index[f.Rule], seen)) {
 					return
 				}
 			}
 		}
-	})
+	}
+	envelope := func() any {
+		driver := sarifDriver{Name: "aksid", Version: r.Version, Rules: found}
+		return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{{
+			Results: []sarifResult{}, Tool: sarifTool{driver}, Invocations: []sarifInvocation{r.invocation()}, Columns: "unicodeCodePoints",
+		}}}
+	}
+	return stream(w, envelope, "results", results)
 }
 
 func sarifRuleOf(r *finding.Rule) sarifRule {

@@ -97,10 +97,25 @@ func fits(t *testing.T, schema, text string) {
 	}
 }
 
-// validate compares a text with a schema, and refuses members that it does not name: those who read reports do not.
 func validate(t *testing.T, schema, text string) error {
 	t.Helper()
-	f, err := os.Open(schema)
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compile(t, schema).Validate(v)
+}
+
+// compiled are schemas by their files.
+var compiled = map[string]*jsonschema.Schema{}
+
+// compile reads a schema and makes it refuse members that it does not name: those who read reports do not.
+func compile(t *testing.T, file string) *jsonschema.Schema {
+	t.Helper()
+	if s := compiled[file]; s != nil {
+		return s
+	}
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,18 +127,13 @@ func validate(t *testing.T, schema, text string) error {
 	tighten(document)
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource(schema, document); err != nil {
+	if err := c.AddResource(file, document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := c.Compile(schema)
-	if err != nil {
+	if compiled[file], err = c.Compile(file); err != nil {
 		t.Fatal(err)
 	}
-	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compiled.Validate(v)
+	return compiled[file]
 }
 
 // tighten makes a schema refuse members that it does not name.
