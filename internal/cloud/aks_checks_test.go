@@ -8,10 +8,10 @@ import (
 // place is a network with what clusters are brought: subnets, a zone, a vault, and two identities.
 type place struct {
 	*world
-	rg, vnet         string
-	user, principal  string // a user-assigned identity and its object id
-	creator          *user  // Contributor of the group alone
-	zone, vault, des string
+	rg, vnet        string
+	user, principal string // a user-assigned identity and its object id
+	creator         *user  // Contributor of the group alone
+	zone, vault     string
 }
 
 func newPlace(t *testing.T) *place {

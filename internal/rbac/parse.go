@@ -236,7 +236,7 @@ func (p *conditionParser) side() (w written, ok bool) {
 // settle takes the items of a side for values of the operator's kind: texts and times are quoted, GUIDs may be.
 func (w written) settle(c *comparison, s *side) bool {
 	s.attr = w.attr
-	if w.items != nil && len(w.items) > 1 && !c.many {
+	if len(w.items) > 1 && !c.many {
 		return false
 	}
 	for _, i := range w.items {
