@@ -73,8 +73,13 @@ var rules = map[string]rule{
 	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy",
 		why: "shows results and computes none"},
 
+	"internal/drill/act": {
+		why: "what aksid and the controllers' program say to each other: a module of its own imports it, and nothing is to be drawn in there"},
+	"internal/drill": {packages: "internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
+		why: "predictions and what comes of them are compared; Kubernetes acts in a program of its own, the local Azure is started by who asks"},
+
 	"internal/cli": {packages: "internal/access internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding " +
-		"internal/failure internal/remedy internal/report internal/cloud",
+		"internal/failure internal/remedy internal/report internal/drill internal/drill/act internal/cloud",
 		modules: "github.com/spf13/cobra github.com/spf13/pflag github.com/jmespath/go-jmespath golang.org/x/term github.com/rogpeppe/go-internal/lockedfile",
 		why:     "flags, files and exit codes; it starts the local Azure through cloud alone, never through cloud's children"},
 	"cmd/aksid": {packages: "internal/cli", why: "main only calls the command line, so that tests can run it in their process"},

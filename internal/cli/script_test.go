@@ -24,15 +24,17 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud"
+	"aksid/internal/drill/act"
 	"aksid/internal/local"
 )
 
-// TestMain makes aksid and two stand-ins commands of the scripts.
+// TestMain makes aksid and three stand-ins commands of the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"aksid": func() { os.Exit(Main()) },
-		"child": func() { os.Exit(child(os.Args[1], os.Args[2:])) },
-		"az":    func() { os.Exit(standInAz(os.Args[1:])) },
+		"aksid":     func() { os.Exit(Main()) },
+		"child":     func() { os.Exit(child(os.Args[1], os.Args[2:])) },
+		"az":        func() { os.Exit(standInAz(os.Args[1:])) },
+		act.Program: func() { os.Exit(standInDrill()) },
 	})
 }
 

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud"
+	"aksid/internal/drill"
+	"aksid/internal/drill/act"
+	"aksid/internal/local"
+)
+
+type drillOptions struct {
+	sourceOptions
+	Output    string
+	Only      []string
+	AsIf      []string
+	Agreement int
+	Seed      int
+	First     int
+	Parallel  int
+	Without   string // an action that the catalogue does not know
+	Forget    string // an action that the local Azure does not refuse
+}
+
+func newDrill(a *App) *cobra.Command {
+	var o drillOptions
+	cmd := &cobra.Command{
+		Use:   "drill [CLUSTER...]",
+		Short: "Let the genuine code of Kubernetes act out what check predicts",
+		Long: `Let the genuine Azure code of Kubernetes act as a cluster's identities against the running local Azure: load balancers of
+services, routes of nodes, disks of volumes, image pulls. Say of each operation whether it worked or what Azure refused, in
+the words that kubectl describe shows, what is left behind or silently wrong, and what check predicts.
+
+CLUSTER is a name, resourceGroup/name or a resource id; without one, every cluster. Addresses, disks and registries that
+workloads use are those of --kube and --registry. What is done is undone.
+
+With --agreement, random clusters with random grants are predicted and acted out, in a local Azure of their own.
+
+Exit codes: 0 everything worked (with --agreement: and was predicted), 1 something was refused or not predicted,
+2 wrong usage or input, 3 the local Azure or the controllers' program cannot be reached.`,
+		Example: `  aksid drill
+  aksid drill freight-prod --registry freightacr --only internal,image
+  aksid drill -n aks1 --as-if "grant Network Contributor to id-aks1 at /subscriptions/…/subnets/snet-aks"
+  aksid drill --agreement 1000 --seed 7`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Clusters = args
+			if o.Agreement > 0 {
+				return runAgreement(cmd.Context(), a, o)
+			}
+			return runDrill(cmd.Context(), a, o)
+		},
+	}
+	dataFlag(cmd, &o.Data)
+	outputFlag(cmd, &o.Output, drill.Formats...)
+	f := cmd.Flags()
+	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: both)")
+	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
+	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
+	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
+	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
+	f.StringSliceVar(&o.Only, "only", nil, "`operations` to act out, separated by commas: names or groups")
+	f.StringArrayVar(&o.AsIf, "as-if", nil, "`change` of roles for as long as the drill lasts: \"grant ROLE to IDENTITY at SCOPE\" or \"revoke ROLE from IDENTITY at SCOPE\"; can be repeated")
+	f.IntVar(&o.Agreement, "agreement", 0, "`number` of random configurations to predict and act out")
+	f.IntVar(&o.Seed, "seed", 1, "`seed` of the random configurations")
+	f.IntVar(&o.First, "first", 0, "`number` of the first configuration, to see one again")
+	f.IntVar(&o.Parallel, "parallel", 0, "`number` of configurations that are acted out at a time")
+	f.StringVar(&o.Without, "without-action", "", "leave an `action` out of what is predicted, to see that it is noticed")
+	f.StringVar(&o.Forget, "forget-action", "", "let the local Azure not refuse an `action`, to see that it is noticed")
+	for _, name := range []string{"without-action", "forget-action", "first", "parallel"} {
+		_ = f.MarkHidden(name)
+	}
+	return cmd
+}
+
+func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
+	d, az, err := a.drill(ctx, o)
+	if err != nil {
+		return err
+	}
+	var changes []drill.AsIf
+	for _, s := range o.AsIf {
+		c, err := drill.ParseAsIf(s)
+		if err != nil {
+			return usageError{err}
+		}
+		changes = append(changes, c)
+	}
+	undo, err := d.Assume(ctx, changes)
+	if err != nil {
+		return usageError{err}
+	}
+	defer func() { err = errors.Join(err, undo()) }()
+	o.From, o.Data = local.From, az.Dir
+	e, err := a.load(ctx, o.sourceOptions)
+	if err != nil {
+		return err
+	}
+	p := &progress{say: a.note}
+	d.Progress = p.set
+	stop := p.start()
+	r, err := d.Run(ctx, e)
+	stop()
+	if err != nil && len(r.Clusters) == 0 {
+		return err
+	}
+	if err := errors.Join(err, r.Print(a.Out, o.Output, a.colour())); err != nil {
+		return err
+	}
+	if s := r.Summary; s.Refused+s.Failed+s.Unforeseen > 0 {
+		return errFindings
+	}
+	return nil
+}
+
+// drill finds what a drill takes: the local Azure and the controllers' program.
+func (a *App) drill(ctx context.Context, o drillOptions) (drill.Drill, *local.Azure, error) {
+	d := drill.Drill{Only: o.Only}
+	if err := d.Check(); err != nil {
+		return d, nil, usageError{err}
+	}
+	dir, err := a.dataFolder(o.Data)
+	if err != nil {
+		return d, nil, err
+	}
+	if d.Azure, err = local.Find(ctx, dir); err != nil {
+		return d, nil, unreadError{err}
+	}
+	d.Program, err = a.program()
+	return d, d.Azure, err
+}
+
+// program finds the controllers' program: beside aksid, else on PATH.
+func (a *App) program() (string, error) {
+	name := act.Program
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	if self, err := os.Executable(); err == nil {
+		if path := filepath.Join(filepath.Dir(self), name); isExecutable(path) {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return "", unreadf("%s is neither beside aksid nor on PATH; build it in aksid's sources with: go build -C drill -o DIR ./cmd/%s", name, act.Program)
+}
+
+func isExecutable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
+}
+
+func runAgreement(ctx context.Context, a *App, o drillOptions) error {
+	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 {
+		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only or --as-if")
+	}
+	program, err := a.program()
+	if err != nil {
+		return err
+	}
+	p := &progress{say: a.note}
+	stop := p.start()
+	t, err := drill.Agreement{
+		Configurations: o.Agreement, Seed: o.Seed, First: o.First, Parallel: o.Parallel, Program: program, NewAzure: a.throwAway,
+		WithoutAction: azure.Action(o.Without), ForgetAction: azure.Action(o.Forget),
+		Progress: func(done, operations, disagreements int) {
+			p.set(fmt.Sprintf("%d of %d configurations, %d operations, %d disagreements", done, o.Agreement, operations, disagreements))
+		},
+	}.Run(ctx)
+	stop()
+	if err != nil {
+		return err
+	}
+	if err := t.Print(a.Out, o.Output, a.colour()); err != nil {
+		return err
+	}
+	if len(t.Disagreements) > 0 {
+		return errFindings
+	}
+	return nil
+}
+
+// throwAway runs a local Azure in a temporary folder.
+func (a *App) throwAway(ctx context.Context) (az *local.Azure, stop func() error, err error) {
+	dir, err := os.MkdirTemp("", "aksid-drill-")
+	if err != nil {
+		return nil, nil, unreadf("no temporary folder can be made: %w", err)
+	}
+	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now, Log: a.log()})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	stop = func() error { return errors.Join(s.stop(), os.RemoveAll(dir)) }
+	if az, err = local.Find(ctx, dir); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return az, stop, nil
+}

@@ -1,0 +1,283 @@
+package drill
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+)
+
+// wish is what an identity of a configuration should be able to do somewhere, as the documents of AKS and of the cloud
+// provider have it: stated without the catalogue, which is what is tried.
+type wish struct {
+	scope         azure.ID
+	kubelet       bool // the kubelet's; else the control plane's
+	role          string
+	actions, data []string // of a custom role that is enough
+}
+
+// Rights that the documents name (aks-service-permissions, azure-permissions of the cloud provider), and those that
+// writing a reference takes.
+var (
+	nodeGroupRights = []string{
+		"Microsoft.Network/loadBalancers/read", "Microsoft.Network/loadBalancers/write", "Microsoft.Network/loadBalancers/delete",
+		"Microsoft.Network/loadBalancers/backendAddressPools/join/action", "Microsoft.Network/loadBalancers/backendAddressPools/read",
+		"Microsoft.Network/loadBalancers/backendAddressPools/write", "Microsoft.Network/loadBalancers/inboundNatRules/join/action",
+		"Microsoft.Network/publicIPAddresses/read", "Microsoft.Network/publicIPAddresses/write", "Microsoft.Network/publicIPAddresses/delete", "Microsoft.Network/publicIPAddresses/join/action",
+		"Microsoft.Network/networkSecurityGroups/read", "Microsoft.Network/networkSecurityGroups/write", "Microsoft.Network/networkSecurityGroups/join/action",
+		"Microsoft.Network/routeTables/read", "Microsoft.Network/routeTables/write", "Microsoft.Network/routeTables/routes/read", "Microsoft.Network/routeTables/routes/write", "Microsoft.Network/routeTables/routes/delete",
+		"Microsoft.Network/networkInterfaces/read", "Microsoft.Network/networkInterfaces/write",
+		"Microsoft.Network/virtualNetworks/subnets/read", "Microsoft.Network/virtualNetworks/subnets/join/action",
+		"Microsoft.Compute/disks/read", "Microsoft.Compute/disks/write", "Microsoft.Compute/disks/delete",
+		"Microsoft.Compute/virtualMachines/read", "Microsoft.Compute/virtualMachines/write",
+		"Microsoft.Compute/virtualMachineScaleSets/read", "Microsoft.Compute/virtualMachineScaleSets/write", "Microsoft.Compute/virtualMachineScaleSets/delete",
+		"Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+		"Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
+	}
+	subnetRights     = []string{"Microsoft.Network/virtualNetworks/subnets/read", "Microsoft.Network/virtualNetworks/subnets/join/action"}
+	tableRights      = []string{"Microsoft.Network/routeTables/read", "Microsoft.Network/routeTables/write", "Microsoft.Network/routeTables/routes/read", "Microsoft.Network/routeTables/routes/write", "Microsoft.Network/routeTables/routes/delete"}
+	addressRights    = []string{"Microsoft.Network/publicIPAddresses/read", "Microsoft.Network/publicIPAddresses/write", "Microsoft.Network/publicIPAddresses/join/action"}
+	prefixRights     = []string{"Microsoft.Network/publicIPPrefixes/join/action", "Microsoft.Network/publicIPPrefixes/read"}
+	diskRights       = []string{"Microsoft.Compute/disks/read", "Microsoft.Compute/disks/write"}
+	encryptionRights = []string{"Microsoft.Compute/diskEncryptionSets/read"}
+	pullRights       = []string{"Microsoft.ContainerRegistry/registries/pull/read"}
+	repositoryRights = []string{"Microsoft.ContainerRegistry/registries/repositories/content/read", "Microsoft.ContainerRegistry/registries/repositories/metadata/read"}
+)
+
+// wishes are what the configuration's cluster should have, beside AKS's own grant.
+func (c *configuration) wishes() []wish {
+	var all []wish
+	for _, id := range c.subnets {
+		all = append(all, wish{scope: id, role: "Network Contributor", actions: subnetRights})
+	}
+	if !c.table.IsZero() {
+		all = append(all, wish{scope: c.table, role: "Network Contributor", actions: tableRights})
+	}
+	switch c.outbound.Type() {
+	case publicIPs:
+		all = append(all, wish{scope: c.outbound, role: "Network Contributor", actions: addressRights})
+	case publicPrefixes:
+		all = append(all, wish{scope: c.outbound, role: "Network Contributor", actions: prefixRights})
+	}
+	if !c.encryption.IsZero() {
+		all = append(all, wish{scope: c.encryption, role: "Reader", actions: encryptionRights})
+	}
+	if !c.address.IsZero() {
+		all = append(all, wish{scope: c.address.GroupID(), role: "Network Contributor", actions: addressRights})
+	}
+	if !c.disk.IsZero() {
+		all = append(all, wish{scope: c.disk, role: "Contributor", actions: diskRights})
+	}
+	if !c.registry.IsZero() {
+		w := wish{scope: c.registry, kubelet: true, role: "AcrPull", actions: pullRights}
+		if c.abac {
+			w.role, w.actions, w.data = "Container Registry Repository Reader", nil, repositoryRights
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// people are the principals of a configuration.
+type people struct{ control, kubelet, wrong azure.PrincipalID }
+
+func (c *configuration) people(ctx context.Context) (p people, err error) {
+	if p.control, err = c.controlPlane(ctx); err != nil {
+		return p, err
+	}
+	if p.kubelet, p.wrong = p.control, azure.NewGUID(); !c.app.IsZero() {
+		return p, nil
+	}
+	const kubelet = "kubeletidentity"
+	if p.kubelet, err = azure.ParseGUID(text(c.made, "properties", "identityProfile", kubelet, "objectId")); err != nil {
+		return p, err
+	}
+	p.wrong, err = azure.ParseGUID(text(c.made, "properties", "identityProfile", kubelet, "clientId"))
+	return p, err
+}
+
+// grantAll grants at random: what is right, in several ways, and what is almost right.
+func (c *configuration) grantAll(ctx context.Context) error {
+	who, err := c.people(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.grantNodeGroup(ctx, who); err != nil {
+		return err
+	}
+	for _, w := range c.wishes() {
+		if err := c.grant(ctx, w, who); err != nil {
+			return err
+		}
+	}
+	if err := c.deny(ctx, who); err != nil {
+		return err
+	}
+	return c.lock(ctx)
+}
+
+func (c *configuration) nodeGroup() azure.ID {
+	return azure.SubscriptionID(c.group.Subscription()).Join("resourceGroups", text(c.made, "properties", "nodeResourceGroup"))
+}
+
+// grantNodeGroup leaves AKS's own grant alone, or takes it away, or puts a custom role in its place.
+func (c *configuration) grantNodeGroup(ctx context.Context, who people) error {
+	n := c.IntN(100)
+	if n < 50 {
+		return nil
+	}
+	scope := c.nodeGroup()
+	all, err := c.list(ctx, scope.Resource("Microsoft.Authorization/roleAssignments"))
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		id := idOf(text(a, "id"))
+		if text(a, "properties", "principalId") == who.control.String() && scope.Contains(id) {
+			if err := c.remove(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	if n < 60 {
+		c.say("AKS's own grant was taken away")
+		return nil
+	}
+	return c.grantCustom(ctx, wish{scope: scope, actions: nodeGroupRights}, who.control, nil)
+}
+
+// grant grants a wish at random.
+func (c *configuration) grant(ctx context.Context, w wish, who people) error {
+	to, other := who.control, who.kubelet
+	if w.kubelet {
+		to, other = other, to
+	}
+	where := pick(c, w.scope, w.scope, w.scope, w.scope.GroupID(), w.scope.GroupID(), azure.SubscriptionID(w.scope.Subscription()), topGroup)
+	at := fmt.Sprintf("on %s for %s", where, map[bool]string{true: "the kubelet", false: "the control plane"}[w.kubelet])
+	switch n := c.IntN(100); {
+	case n < 15:
+		c.say("nothing on %s", w.scope)
+		return nil
+	case n < 45:
+		c.say("%s %s", w.role, at)
+		return c.give(ctx, roleOf(w.role), to, where, nil)
+	case n < 70:
+		return c.grantCustom(ctx, w, to, nil)
+	case n < 78:
+		c.say("%s %s through a group", w.role, at)
+		return c.giveGroup(ctx, roleOf(w.role), to, where)
+	case n < 80 && c.abac && w.kubelet:
+		c.say("%s %s, for some repositories", w.role, at)
+		return c.give(ctx, roleOf(w.role), to, where, doc{"conditionVersion": "2.0", "condition": aboutRepositories})
+	case n < 84:
+		c.say("%s %s, but to the wrong principal", w.role, at)
+		return c.give(ctx, roleOf(w.role), pick(c, who.wrong, other), where, nil)
+	case n < 94:
+		role := pick(c, "Reader", "AcrPush", "Virtual Machine Contributor", "Managed Identity Operator", "Private DNS Zone Contributor", "Container Registry Repository Reader")
+		c.say("%s instead of %s %s", role, w.role, at)
+		return c.give(ctx, roleOf(role), to, where, nil)
+	default:
+		c.say("%s %s, under a condition about role assignments", w.role, at)
+		return c.give(ctx, roleOf(w.role), to, where, doc{"conditionVersion": "2.0", "condition": aboutAssignments})
+	}
+}
+
+// aboutAssignments is a condition that names other actions than clusters need.
+const aboutAssignments = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEqualsIgnoreCase 'ServicePrincipal'))"
+
+// aboutRepositories is a condition that what is tried does not meet.
+const aboutRepositories = "((!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] StringEquals 'other'))"
+
+// topGroup is a management group above both subscriptions.
+var topGroup = azure.Root.Resource(azure.TypeManagementGroup, "drill")
+
+func (o *operator) makeTopGroup(ctx context.Context) error {
+	if _, err := o.put(ctx, topGroup, doc{"properties": doc{"displayName": "drill"}}); err != nil {
+		return err
+	}
+	for _, sub := range o.Subscriptions {
+		if err := o.call(ctx, http.MethodPut, pathOf(topGroup.Join("subscriptions", sub.ID)), nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *configuration) give(ctx context.Context, role azure.GUID, to azure.PrincipalID, scope azure.ID, more doc) error {
+	_, err := c.assign(ctx, role, to, scope, more)
+	if isStatus(err, 409) { // given already, by another wish
+		return nil
+	}
+	return err
+}
+
+// giveGroup gives a role to a group that somebody is in, or to one that this group is in.
+func (c *configuration) giveGroup(ctx context.Context, role azure.GUID, to azure.PrincipalID, scope azure.ID) error {
+	for range 1 + c.IntN(2) {
+		group, err := c.newGroup(ctx, fmt.Sprintf("g%05d-%d", c.number, c.IntN(1e6)), to)
+		if err != nil {
+			return err
+		}
+		to = group
+	}
+	return c.give(ctx, role, to, scope, doc{"principalType": "Group"})
+}
+
+// grantCustom gives a custom role from which up to three actions are missing.
+func (c *configuration) grantCustom(ctx context.Context, w wish, to azure.PrincipalID, more doc) error {
+	actions, data := slices.Clone(w.actions), slices.Clone(w.data)
+	for range c.IntN(4) {
+		n := c.IntN(max(len(actions)+len(data), 1))
+		switch {
+		case n < len(actions):
+			c.say("a custom role on %s without %s", w.scope, actions[n])
+			actions = slices.Delete(actions, n, n+1)
+		case n-len(actions) < len(data):
+			c.say("a custom role on %s without %s", w.scope, data[n-len(actions)])
+			data = slices.Delete(data, n-len(actions), n-len(actions)+1)
+		}
+	}
+	if len(actions)+len(data) == 0 {
+		return nil
+	}
+	c.say("a custom role on %s", w.scope)
+	role, err := c.defineRole(ctx, w.scope, "drill", actions, data)
+	if err != nil {
+		return err
+	}
+	return c.give(ctx, role, to, w.scope, more)
+}
+
+// deny sometimes adds a deny assignment.
+func (c *configuration) deny(ctx context.Context, who people) error {
+	if !c.chance(12) {
+		return nil
+	}
+	scope := pick(c, append([]azure.ID{c.nodeGroup(), c.nodeGroup(), c.shared, c.near()}, c.subnets...)...)
+	action := pick(c, "Microsoft.Network/*/write", "Microsoft.Network/*/join/action", "*/delete", "Microsoft.Compute/disks/*", "Microsoft.Network/publicIPAddresses/*",
+		"Microsoft.ContainerRegistry/registries/*", "Microsoft.Network/virtualNetworks/subnets/join/action", "Microsoft.Network/routeTables/write")
+	properties := doc{"denyAssignmentName": fmt.Sprintf("deny %05d", c.number), "permissions": []any{doc{"actions": []any{action}, "notActions": []any{}, "dataActions": []any{}, "notDataActions": []any{}}},
+		"principals": []any{doc{"id": who.control.String(), "type": "ServicePrincipal"}}, "excludePrincipals": []any{}}
+	if c.chance(30) {
+		properties["principals"] = []any{doc{"id": strings.Repeat("0", 8) + "-0000-0000-0000-000000000000", "type": "SystemDefined"}}
+		properties["excludePrincipals"] = []any{doc{"id": c.ObjectID.String(), "type": "ServicePrincipal"}}
+	}
+	properties["doNotApplyToChildScopes"] = c.chance(20)
+	c.say("%s is denied on %s; not below: %t", action, scope, properties["doNotApplyToChildScopes"])
+	_, err := c.put(ctx, scope.Resource("Microsoft.Authorization/denyAssignments", azure.NewGUID().String()), doc{"properties": properties})
+	return err
+}
+
+// lock sometimes locks a resource group.
+func (c *configuration) lock(ctx context.Context) error {
+	if !c.chance(8) {
+		return nil
+	}
+	scope, level := pick(c, c.nodeGroup(), c.shared, c.near()), pick(c, "CanNotDelete", "ReadOnly")
+	c.say("%s is locked: %s", scope, level)
+	_, err := c.put(ctx, scope.Resource("Microsoft.Authorization/locks", "drill"), doc{"properties": doc{"level": level}})
+	return err
+}
