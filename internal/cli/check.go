@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,27 +143,29 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	return verdict(t, o.FailOn)
 }
 
-// saveEstate writes what was read to a file that its owner alone can read, wholly or not at all; "" is no file.
-func saveEstate(path string, e *estate.Estate) (err error) {
+// saveEstate writes what was read to a file; "" is no file.
+func saveEstate(path string, e *estate.Estate) error {
 	if path == "" {
 		return nil
 	}
+	return writeWhole(path, e.Save)
+}
+
+// writeWhole writes a file that its owner alone can read, wholly or not at all.
+func writeWhole(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".aksid-*") // mode 0600
 	if err != nil {
 		return usagef("%s cannot be written: %w", path, err)
 	}
 	defer os.Remove(f.Name()) // fails once it has been renamed
-	err = e.Save(f)
+	err = write(f)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	switch {
-	case errors.Is(err, estate.ErrNotKept):
-		return usagef("--save is for what is read from Azure; %s is a file already", e.From)
-	case err != nil:
+	if err != nil {
 		return usagef("%s cannot be written: %w", path, err)
 	}
 	return nil
@@ -259,7 +262,7 @@ func (a *App) files(from string, o sourceOptions) (estate.Source, error) {
 	if o.AllSubscriptions || o.Cloud != "" {
 		return nil, usagef("--all-subscriptions and --cloud say where in Azure to look; they do not go with --from %s", from)
 	}
-	f := estate.Files{Path: from, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Parameters: o.Parameters}
+	f := estate.Files{Path: from, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Parameters: o.Parameters, Keep: o.Keep}
 	sub := o.Subscription
 	if sub == "" {
 		sub = a.getenv("ARM_SUBSCRIPTION_ID")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aksid/internal/cloud"
+	"aksid/internal/estate"
 	"aksid/internal/local"
 )
 
@@ -24,6 +26,7 @@ type upOptions struct {
 	Strict      uint64
 	Enforce     string
 	Record      string
+	Seed        string // path of what it is to hold
 }
 
 func newUp(a *App) *cobra.Command {
@@ -38,6 +41,7 @@ two subscriptions and the service principal "operator", which is Owner of both.`
 		Example: `  aksid up
   aksid up --data ./azure --addr 127.0.0.1:0
   aksid up --propagation 30s
+  aksid up --seed saved.json               # with what was read elsewhere: aksid check --save, az exports, a plan
   aksid up --strict 1                      # late, busy and slow now and then, the same way each time
   aksid up --enforce log --record used.jsonl`,
 		Args: cobra.NoArgs,
@@ -53,6 +57,7 @@ two subscriptions and the service principal "operator", which is Owner of both.`
 	cmd.Flags().Uint64Var(&o.Strict, "strict", 0, "misbehave wherever Azure may, at random from this `seed` (0: not)")
 	cmd.Flags().StringVar(&o.Enforce, "enforce", "deny", "what a missing right does: deny, or log and let pass")
 	cmd.Flags().StringVar(&o.Record, "record", "", "`file` that every decision is appended to, as JSON lines")
+	cmd.Flags().StringVar(&o.Seed, "seed", "", "`path` of what it is to hold, as check --from takes it: it is written as it is")
 	return cmd
 }
 
@@ -79,6 +84,9 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 	}
 	defer record.close()
 	c.Decided = record.decided()
+	if err := a.seed(ctx, c, o.Seed); err != nil {
+		return err
+	}
 	s, err := serve(ctx, a, c)
 	if err != nil {
 		return err
@@ -90,6 +98,33 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 	case err := <-s.failed:
 		return errors.Join(err, s.stop())
 	}
+}
+
+// seed writes what was read elsewhere into a data folder before it is served; "" is nothing.
+func (a *App) seed(ctx context.Context, c cloud.Config, path string) error {
+	if path == "" {
+		return nil
+	}
+	e, err := estate.Files{Path: path, Keep: true}.Load(ctx)
+	if err != nil {
+		return usageError{err}
+	}
+	var text bytes.Buffer
+	if err := e.Save(&text); err != nil {
+		return err
+	}
+	cl, err := cloud.Open(ctx, c)
+	if err != nil {
+		return folderError(c.Dir, err)
+	}
+	in, err := cl.Import(ctx, &text)
+	if err = errors.Join(err, cl.Close()); err != nil {
+		return usagef("%s cannot be written here: %w", path, err)
+	}
+	if len(in.Skipped) > 0 {
+		a.note("the local Azure does not serve %s; left out", strings.Join(in.Skipped, ", "))
+	}
+	return nil
 }
 
 // behaviour sets how the local Azure misbehaves.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"aksid/internal/azure"
@@ -63,7 +64,8 @@ type Subscription struct{ ID, Name string }
 
 // Cloud is an open local Azure.
 type Cloud struct {
-	info     Info
+	mu       sync.Mutex
+	info     Info // its subscriptions become more with an import; guarded by mu
 	store    store.Store
 	tls      *tls.Config
 	adminKey string
@@ -226,7 +228,11 @@ func secretFile(path string) (string, error) {
 }
 
 // Info says what a client needs to know.
-func (cl *Cloud) Info() Info { return cl.info }
+func (cl *Cloud) Info() Info {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.info
+}
 
 // TLS is the configuration to listen with.
 func (cl *Cloud) TLS() *tls.Config { return cl.tls }

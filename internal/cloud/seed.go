@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
@@ -97,9 +98,19 @@ func plantAll(call *arm.Call, s *seed, op directory.Principal) error {
 			return err
 		}
 	}
+	return s.put(call.Tx)
+}
+
+func (s *seed) put(tx store.Tx) error {
 	body, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return call.Tx.Put(store.Doc{Kind: kindCloud, Key: keyCloud, Body: body})
+	return tx.Put(store.Doc{Kind: kindCloud, Key: keyCloud, Body: body})
+}
+
+// name adds a subscription, or gives one another name. The slice is a new one: others may have the old.
+func (s *seed) name(id, name string) {
+	s.Subscriptions = slices.DeleteFunc(slices.Clone(s.Subscriptions), func(x Subscription) bool { return x.ID == id })
+	s.Subscriptions = append(s.Subscriptions, Subscription{id, name})
 }

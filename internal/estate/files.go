@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type Files struct {
 	Clusters     []string   // names, resourceGroup/name or ids; none: all that the files hold
 	Group        string     // only clusters of this resource group; "" for all
 	Registries   []string   // registries that the clusters pull from: names, login servers or ids
+	Keep         bool       // keep what is read, for Estate.Save
 }
 
 // Bounds of a folder.
@@ -36,6 +38,9 @@ const (
 // Load implements Source.
 func (f Files) Load(ctx context.Context) (*Estate, error) {
 	b := newBuilder(f.Path)
+	if f.Keep {
+		b.kept = &collection{}
+	}
 	paths, err := f.paths()
 	if err != nil {
 		return nil, err
@@ -62,6 +67,9 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 		in.unseenGrants()
 	} else {
 		in.markGaps()
+	}
+	if b.kept != nil {
+		b.kept.Listed = slices.Sorted(maps.Keys(in.listed))
 	}
 	e := b.build()
 	return e, e.keep(f.Clusters, f.Group)

@@ -52,6 +52,12 @@ func (a *Azure) ClearFaults(ctx context.Context) error {
 	return a.admin(ctx, http.MethodDelete, "/faults", nil, nil)
 }
 
+// Export is all that the local Azure holds, in the form that aksid check --save writes and up --seed reads. Secrets are not in it.
+func (a *Azure) Export(ctx context.Context) (json.RawMessage, error) {
+	var all json.RawMessage
+	return all, a.admin(ctx, http.MethodGet, "/export", nil, &all)
+}
+
 // admin calls the admin API.
 func (a *Azure) admin(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)

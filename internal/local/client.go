@@ -14,8 +14,8 @@ import (
 	"aksid/internal/azure"
 )
 
-// maxAnswer bounds an answer, in bytes.
-const maxAnswer = 16 << 20
+// maxAnswer bounds an answer, in bytes: the largest is an export.
+const maxAnswer = 256 << 20
 
 // Principal is a service principal of the directory, as Microsoft Graph shows it.
 type Principal struct {
