@@ -15,6 +15,12 @@ var (
 	RequestorNotPermitted = message(400, "InsufficientPermissions",
 		"The requestor {oid} does not have permissions for this request. Please use $filter=asTarget() to filter on the requestor's assignments.",
 		"github.com/hashicorp/terraform-provider-azurerm/pull/20731")
+	RoleNotAssignableAtScope = message(400, "RoleAssignmentScopeNotAssignableToRoleDefinition",
+		"The role assignment scope '{scope}' is not assignable to the role definition '{role}'.",
+		"the code as retries in public deployment tools name it; the text is ours")
+	DataRoleAtManagementGroup = message(400, "InvalidCreateRoleAssignmentRequest",
+		"Role assignments to Management Groups can not be made to custom role definitions with DataActions",
+		"github.com/netr0m/az-pim-cli/issues/97")
 	PolicyRulesFailed = message(400, "RoleAssignmentRequestPolicyValidationFailed",
 		"The following policy rules failed: {rules}",
 		"github.com/hashicorp/terraform-provider-azurerm/issues/22766; the rules are a JSON list")

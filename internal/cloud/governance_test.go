@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"aksid/internal/cloud"
 )
 
 // TestLocks lets no one write under a ReadOnly lock, nor delete under or above any lock.
@@ -104,6 +106,55 @@ func TestManagementGroups(t *testing.T) {
 	stranger.put(low+"/subscriptions/"+sub, obj{}).refused(403, "AuthorizationFailed")
 	op.delete(low).ok(204)
 	op.delete(top).ok(204)
+}
+
+// TestRolesOfGroups defines a role on a management group, which is for it and what is below.
+func TestRolesOfGroups(t *testing.T) {
+	w := newWorld(t)
+	op := w.operator
+	top := "/providers/Microsoft.Management/managementGroups/top"
+	op.put(top, obj{}).ok(200)
+	op.put(top+"/subscriptions/"+strings.TrimPrefix(w.hub, "/subscriptions/"), obj{}).ok(204)
+	hub, platform := w.group(w.hub, "rg1"), w.group(w.platform, "rg1")
+	u := w.application("u")
+	define := func(scope, name string, permissions obj) string {
+		role := guid()
+		op.put(scope+"/providers/Microsoft.Authorization/roleDefinitions/"+role, obj{"properties": obj{"roleName": name,
+			"assignableScopes": []string{scope}, "permissions": []obj{permissions}}}).ok(201)
+		return role
+	}
+	offered := func(scope, name string) int {
+		return len(op.get(scope + "/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName%20eq%20'" + name + "'").ok(200).list("id"))
+	}
+	reads, local := define(top, "reads", obj{"actions": []string{"*/read"}}), define(hub, "local", obj{"actions": []string{"*/read"}})
+	data := define(top, "data", obj{"dataActions": []string{"Microsoft.Storage/*"}})
+	for scope, want := range map[string]int{top: 1, w.hub: 1, hub: 1, w.platform: 0, platform: 0} {
+		if got := offered(scope, "reads"); got != want {
+			t.Errorf("%d roles of the group at %s, want %d", got, scope, want)
+		}
+	}
+	op.assign(platform, guid(), reads, u.id).refused(400, "RoleAssignmentScopeNotAssignableToRoleDefinition")
+	op.assign(w.hub, guid(), local, u.id).refused(400, "RoleAssignmentScopeNotAssignableToRoleDefinition")
+	op.assign(top, guid(), local, u.id).refused(400, "RoleAssignmentScopeNotAssignableToRoleDefinition")
+	op.assign(hub, guid(), local, u.id).ok(201)
+	op.assign(top, guid(), data, u.id).refused(400, "InvalidCreateRoleAssignmentRequest", "custom role definitions with DataActions")
+	op.assign(hub, guid(), data, u.id).ok(201)
+	other := w.group(w.hub, "rg2")
+	u.get(other).refused(403, "AuthorizationFailed")
+	op.assign(top, guid(), reads, u.id).ok(201)
+	u.get(other).ok(200)
+	u.get(platform).refused(403, "AuthorizationFailed")
+}
+
+// TestLimitOfGroups takes 500 role assignments on a management group, its own Owner among them.
+func TestLimitOfGroups(t *testing.T) {
+	w := newWorld(t, func(*cloud.Config) {}) // calls are not replayed
+	top := "/providers/Microsoft.Management/managementGroups/top"
+	w.operator.put(top, obj{}).ok(200)
+	for range 499 {
+		w.operator.assign(top, guid(), roles["Reader"], guid(), "principalType", "ServicePrincipal").ok(201)
+	}
+	w.operator.assign(top, guid(), roles["Reader"], guid(), "principalType", "ServicePrincipal").refused(400, "RoleAssignmentLimitExceeded", "No more role assignments can be created")
 }
 
 // grantAt gives a role at a scope outside of subscriptions.

@@ -84,13 +84,13 @@ func checkAssignment(c *arm.Call) *azure.Error {
 	if err != nil {
 		return azure.InvalidRoleDefinitionID.Format(azure.Fields{"id": arm.Str(props, "roleDefinitionId")})
 	}
-	if _, ok := c.Policy().Role(role); !ok {
-		return azure.RoleDefinitionDoesNotExist.Format(azure.Fields{"role": role.Hex()})
+	scope, _, _ := azure.MustID(arm.Str(c.Doc, "id")).Split()
+	if e := checkRoleAt(c, role, scope); e != nil {
+		return e
 	}
 	if e := checkCondition(props); e != nil {
 		return e
 	}
-	scope, _, _ := azure.MustID(arm.Str(c.Doc, "id")).Split()
 	a := assignment{c.ID, scope, role, principal}
 	if e := dropEnded(c, principal); e != nil {
 		return e
@@ -152,21 +152,28 @@ func checkUnique(c *arm.Call, a assignment) *azure.Error {
 	return checkLimit(c, a.Scope)
 }
 
-// maxAssignments is the limit of role assignments of a subscription (azure-facts 3.6).
-const maxAssignments = 4000
+// Limits of role assignments: in a subscription, and on a management group (azure-facts 3.6).
+const (
+	maxAssignments      = 4000
+	maxGroupAssignments = 500
+)
 
 func checkLimit(c *arm.Call, scope azure.ID) *azure.Error {
-	if c.Old != nil || scope.Subscription() == "" {
+	if c.Old != nil || scope == azure.Root {
 		return nil
 	}
+	counts, most := scope.Equal, maxGroupAssignments
+	if sub := scope.Subscription(); sub != "" {
+		counts, most = azure.SubscriptionID(sub).Contains, maxAssignments
+	}
 	n := 0
-	for _, err := range c.Extensions(azure.SubscriptionID(scope.Subscription()), typeRoleAssignment) {
-		if err != nil {
-			return arm.Fault(err)
+	for g := range c.Policy().Grants() {
+		if counts(g.Scope) {
+			n++
 		}
-		if n++; n >= maxAssignments {
-			return azure.RoleAssignmentLimitExceeded.Error()
-		}
+	}
+	if n >= most {
+		return azure.RoleAssignmentLimitExceeded.Error()
 	}
 	return nil
 }

@@ -181,7 +181,7 @@ func eachPolicy(c *arm.Call, doc func(*arm.Call, azure.ID, azure.GUID) (arm.Doc,
 	}
 	return func(yield func(arm.Doc, error) bool) {
 		for r := range c.Policy().Roles() {
-			if !only.IsZero() && r.ID != only || !assignable(r, c.ID) {
+			if !only.IsZero() && r.ID != only || !assignable(c, r, c.ID) {
 				continue
 			}
 			if d, err := doc(c, c.ID, r.ID); !yield(d, err) {

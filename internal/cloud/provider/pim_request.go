@@ -31,6 +31,11 @@ type expiration struct {
 // byAdmin reports whether the request is an administrator's; else it is for the caller itself.
 func (r request) byAdmin() bool { return strings.HasPrefix(r.For, "Admin") }
 
+// ends reports whether the request ends what is there.
+func (r request) ends() bool {
+	return strings.EqualFold(r.For, "AdminRemove") || strings.EqualFold(r.For, "SelfDeactivate")
+}
+
 // readRequest takes a request's document, and refuses what Azure does not take whatever is there.
 func readRequest(c *arm.Call) (r request, bad *azure.Error) {
 	props := arm.Map(c.Doc, "properties")
@@ -47,8 +52,8 @@ func readRequest(c *arm.Call) (r request, bad *azure.Error) {
 	if r.Role, err = roleGUID(arm.Str(props, "roleDefinitionId")); err != nil {
 		return r, azure.InvalidRoleDefinitionID.Format(azure.Fields{"id": arm.Str(props, "roleDefinitionId")})
 	}
-	if _, ok := c.Policy().Role(r.Role); !ok {
-		return r, azure.RoleDefinitionDoesNotExist.Format(azure.Fields{"role": r.Role.Hex()})
+	if bad := checkRoleAt(c, r.Role, scope); bad != nil && !r.ends() {
+		return r, bad
 	}
 	if bad := checkCondition(props); bad != nil {
 		return r, bad

@@ -201,7 +201,7 @@ func (g *graphRows) authorization(yield func(kql.Row) bool) {
 			return
 		}
 		for r := range g.call.Policy().Roles() {
-			if assignable(r, id) && g.call.May("Microsoft.Authorization/roleDefinitions/read", id) && !emit(roleDoc(azure.Root, r, nil)) {
+			if assignable(g.call, r, id) && g.call.May("Microsoft.Authorization/roleDefinitions/read", id) && !emit(roleDoc(azure.Root, r, nil)) {
 				return
 			}
 		}

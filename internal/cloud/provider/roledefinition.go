@@ -84,7 +84,7 @@ func listRoles(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	for r := range c.Policy().Roles() {
 		if ok, known := roleMatches(r, terms); !known {
 			return failed(c.BadFilter())
-		} else if ok && assignable(r, c.ID) {
+		} else if ok && assignable(c, r, c.ID) {
 			roles = append(roles, r)
 		}
 	}
@@ -119,10 +119,29 @@ func roleMatches(r *rbac.Role, terms []arm.Term) (ok, known bool) {
 	return ok, true
 }
 
-func assignable(r *rbac.Role, scope azure.ID) bool {
+// assignable reports whether a role can be assigned at a scope or below.
+func assignable(c *arm.Call, r *rbac.Role, scope azure.ID) bool {
 	return r.BuiltIn || slices.ContainsFunc(r.AssignableScopes, func(s azure.ID) bool {
-		return s.Contains(scope) || scope.Contains(s)
+		return c.Covers(s, scope) || c.Covers(scope, s)
 	})
+}
+
+// checkRoleAt refuses a role that is not there or cannot be assigned at a scope.
+func checkRoleAt(c *arm.Call, role azure.GUID, scope azure.ID) *azure.Error {
+	r, ok := c.Policy().Role(role)
+	if !ok {
+		return azure.RoleDefinitionDoesNotExist.Format(azure.Fields{"role": role.Hex()})
+	}
+	if r.BuiltIn {
+		return nil
+	}
+	if !slices.ContainsFunc(r.AssignableScopes, func(s azure.ID) bool { return c.Covers(s, scope) }) {
+		return azure.RoleNotAssignableAtScope.Format(azure.Fields{"scope": scope.String(), "role": role.String()})
+	}
+	if strings.EqualFold(scope.Type(), azure.TypeManagementGroup) && slices.ContainsFunc(r.Permissions, func(p rbac.Permission) bool { return len(p.DataActions) > 0 }) {
+		return azure.DataRoleAtManagementGroup.Error()
+	}
+	return nil
 }
 
 // checkRole is the semantics of a custom role's PUT: real actions only, and the right to write roles at every assignable scope.
