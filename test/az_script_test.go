@@ -42,6 +42,10 @@ type script struct {
 var lookups = map[string]string{
 	"acr": "acr show -n netscriptacr --query id -o tsv",
 	"set": "vmss list -g rg-nodes --query [0].name -o tsv",
+
+	"id-move":   "identity show -g rg-move -n id-move --query id -o tsv",
+	"rt-move":   "network route-table show -g rg-move -n rt --query id -o tsv",
+	"vnet-move": "network vnet show -g rg-move -n spoke --query id -o tsv",
 }
 
 func (s *script) run(t *testing.T, line string) {

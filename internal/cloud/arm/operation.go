@@ -19,7 +19,7 @@ const (
 	kindOperation = "operation"
 	kindPending   = "pending" // operations that have steps to go
 
-	verbWrite  = "write"
+	verbWrite  = "write" // any other verb is the name of an action
 	verbDelete = "delete"
 )
 
@@ -39,6 +39,7 @@ type operation struct {
 	Caller      directory.Caller `json:"caller"`
 	Correlation string           `json:"correlation"`
 	Version     string           `json:"version"`
+	Body        Doc              `json:"body,omitempty"` // of an action
 }
 
 // stepError is how an operation failed, as it is kept.
@@ -46,11 +47,12 @@ type stepError struct {
 	Kept    int         `json:"status,omitempty"`
 	Code    string      `json:"code"`
 	Message string      `json:"message"`
+	Target  string      `json:"target,omitempty"`
 	Details []stepError `json:"details,omitempty"`
 }
 
 func newStepError(e *azure.Error) *stepError {
-	out := &stepError{Kept: e.Status, Code: e.Code, Message: e.Message}
+	out := &stepError{Kept: e.Status, Code: e.Code, Message: e.Message, Target: e.Target}
 	for _, d := range e.Details {
 		out.Details = append(out.Details, *newStepError(d))
 	}
@@ -59,7 +61,7 @@ func newStepError(e *azure.Error) *stepError {
 
 // answer is the error as a client sees it.
 func (s *stepError) answer() *azure.Error {
-	e := &azure.Error{Status: s.Kept, Code: s.Code, Message: s.Message}
+	e := &azure.Error{Status: s.Kept, Code: s.Code, Message: s.Message, Target: s.Target}
 	for _, d := range s.Details {
 		e.Details = append(e.Details, d.answer())
 	}
@@ -101,14 +103,16 @@ func (c *Call) begin(verb string, create bool) (*operation, error) {
 	op := &operation{ID: azure.NewGUID().String(), Target: c.ID, Type: c.Type.Name, Verb: verb, Create: create,
 		Due: c.Now, Started: c.Now, Caller: caller, Correlation: c.Correlation, Version: c.Version}
 	op.Due = c.Now.Add(c.arm.pace(op))
-	state := "Updating"
 	switch {
+	case op.action():
+		op.Body = c.Body
 	case verb == verbDelete:
-		state = "Deleting"
+		Set(c.Doc, "properties.provisioningState", "Deleting")
 	case create:
-		state = "Creating"
+		Set(c.Doc, "properties.provisioningState", "Creating")
+	default:
+		Set(c.Doc, "properties.provisioningState", "Updating")
 	}
-	Set(c.Doc, "properties.provisioningState", state)
 	Set(c.Doc, "_.operation", op.ID)
 	if err := c.save(c.Type, c.ID, c.Doc); err != nil {
 		return nil, err
@@ -118,11 +122,17 @@ func (c *Call) begin(verb string, create bool) (*operation, error) {
 
 // steps are what an operation on the type does.
 func (t *Type) steps(verb string) []Step {
-	if verb == verbDelete {
+	switch verb {
+	case verbWrite:
+		return t.Steps
+	case verbDelete:
 		return t.Deleting
 	}
-	return t.Steps
+	return t.Actions[verb].Then
 }
+
+// action reports whether the operation is that of an action, which leaves the resource's state alone.
+func (o *operation) action() bool { return o.Verb != verbWrite && o.Verb != verbDelete }
 
 func (o *operation) save(tx store.Tx) error {
 	body, err := json.Marshal(o)
@@ -315,6 +325,9 @@ func (r *runner) call(tx store.Tx, op *operation, now time.Time) (*Call, error) 
 	c := &Call{Tx: tx, Now: now, arm: r.arm, Request: &Request{Method: method, ID: op.Target, Type: t, Version: op.Version,
 		Header: http.Header{}, Query: url.Values{}, Caller: op.Caller, Correlation: op.Correlation, RequestID: azure.NewGUID().String(),
 		Path: op.Target.String()}}
+	if op.action() {
+		c.Method, c.Action, c.Body = http.MethodPost, op.Verb, op.Body
+	}
 	var err error
 	c.Old, err = c.Load(op.Target)
 	c.Doc = Clone(c.Old)
@@ -334,7 +347,9 @@ func (o *operation) finish(c *Call, failed *azure.Error) error {
 		return err
 	}
 	if doc != nil {
-		Set(doc, "properties.provisioningState", state)
+		if !o.action() {
+			Set(doc, "properties.provisioningState", state)
+		}
 		delete(Map(doc, internal), "operation")
 		if c.Type.KeepsError && failed != nil {
 			Set(doc, "properties.error", failed)
@@ -411,7 +426,7 @@ func pollResult(c *Call) (Doc, *azure.Error) {
 		return nil, op.Error.answer()
 	case op.Verb == verbDelete && op.Type == azure.TypeResourceGroup:
 		return Answer(Doc{}, http.StatusOK, nil), nil
-	case op.Verb == verbDelete:
+	case op.Verb == verbDelete, op.action():
 		return Answer(Doc{}, http.StatusNoContent, nil), nil
 	}
 	id := op.Result

@@ -326,6 +326,9 @@ func (c *Call) act() (answer, *azure.Error) {
 	if a.Long {
 		return c.actLater(a)
 	}
+	if len(a.Then) > 0 {
+		return c.actThen(a)
+	}
 	body, err := a.Do(c)
 	if err != nil {
 		return answer{}, err
@@ -357,4 +360,16 @@ func (c *Call) actLater(a Action) (answer, *azure.Error) {
 	ans, err := c.later(owner, verbWrite)
 	ans.body = body
 	return ans, err
+}
+
+// actThen lets an action accept the request, and begins the operation that carries it out.
+func (c *Call) actThen(a Action) (answer, *azure.Error) {
+	c.Old = c.Doc
+	if err := c.idle(); err != nil {
+		return answer{}, err
+	}
+	if _, err := a.Do(c); err != nil {
+		return answer{}, err
+	}
+	return c.later(c, strings.ToLower(c.Action))
 }

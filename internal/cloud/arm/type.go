@@ -104,6 +104,7 @@ type Action struct {
 	Do     func(*Call) (any, *azure.Error)
 	Write  bool         // takes a writing transaction
 	Long   bool         // it changes c.Doc; the type's Steps go on with that, and the answer is 202
+	Then   []Step       // what goes on after Do accepted the request: the answer is 202, and 204 in the end
 	RBAC   azure.Action // where it is not {type}/{name}/action
 	Status int          // 200 where zero
 	Open   bool         // it decides by itself what the caller may see

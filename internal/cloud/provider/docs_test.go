@@ -77,6 +77,8 @@ func operationsOf(t *arm.Type) []string {
 	switch {
 	case t.ReadOnly && t.Get == nil && t.List == nil:
 		out = append(out, "read, list")
+	case t.NoDelete:
+		out = append(out, "read, write, list")
 	case t.Get == nil && t.List == nil, t.Check != nil:
 		out = append(out, "read, write, delete, list")
 	case t.Get != nil:
