@@ -69,7 +69,7 @@ type (
 		Roles                        []string
 		None                         string // said where there are no roles
 	}
-	pageNeed struct{ For, By, On, Role, Class, Symbol, Status string }
+	pageNeed struct{ For, By, On, Role, Class, Symbol, Status, Reason string }
 	pageTail struct{ Incomplete []estate.Incomplete }
 )
 
@@ -125,7 +125,7 @@ func pageOf(c Cluster, index int) pageCluster {
 		out.Identities = append(out.Identities, pageIdentityOf(i))
 	}
 	for _, q := range c.Requirements {
-		need := pageNeed{For: clean(q.Feature), By: clean(q.by), On: clean(q.place), Role: clean(q.Role), Status: clean(q.status())}
+		need := pageNeed{For: clean(q.Feature), By: clean(q.by), On: clean(q.place), Role: clean(q.Role), Status: q.status(), Reason: clean(q.Reason)}
 		need.Class, need.Symbol = mark(q)
 		out.Needs = append(out.Needs, need)
 	}

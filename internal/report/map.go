@@ -99,14 +99,23 @@ func between(boxes []mapNode) int {
 func (p *picture) holding(h holding, y int) mapNode {
 	role := p.box(2, y, h.class, h.role, h.note)
 	if h.place != "" {
-		name, where, _ := strings.Cut(h.place, " (")
-		where = strings.TrimSuffix(where, ")")
-		if group, ok := strings.CutPrefix(name, resourceGroup); ok {
-			name, where = group, strings.TrimSuffix(resourceGroup+where, " ")
-		}
+		name, where := split(h.place)
 		p.edge(h.class, role, p.box(3, y, strings.TrimSpace(h.class+" scope"), name, where))
 	}
 	return role
+}
+
+// split takes a place, as estate.Place says it, apart: what it is called, and where or what it is.
+func split(place string) (name, where string) {
+	name, where, _ = strings.Cut(place, " (")
+	where = strings.TrimSuffix(where, ")")
+	if group, ok := strings.CutPrefix(name, resourceGroup); ok {
+		return group, strings.TrimSpace(resourceGroup + where)
+	}
+	if sub, ok := strings.CutSuffix(name, " subscription"); ok {
+		return strings.TrimPrefix(sub, "the "), "subscription"
+	}
+	return name, where
 }
 
 // Widths of letters in pixels: what fits into a box is only estimated, and the whole text is there to hover over.

@@ -89,7 +89,7 @@ func (p *printer) markdownCluster(c Cluster) {
 		p.print("\n### What they need\n\n| for | identity | on | role | status |\n|---|---|---|---|---|\n")
 	}
 	for _, q := range c.Requirements {
-		p.print("| %s | %s | %s | %s | %s |\n", markdown(q.Feature), markdown(q.by), markdown(q.place), markdown(q.Role), markdown(q.status()))
+		p.print("| %s | %s | %s | %s | %s |\n", markdown(q.Feature), markdown(q.by), markdown(q.place), markdown(q.Role), markdown(strings.TrimSuffix(q.status()+": "+q.Reason, ": ")))
 	}
 }
 

@@ -30,7 +30,8 @@ func (p Place) String() string {
 	return strings.TrimSpace(out + " " + p.Address)
 }
 
-// places are where a plan or template writes the role assignments that a finding wants away, its cluster and its scope.
+// places are where a plan or template writes what a finding is about, the most telling first: the role assignments that it
+// wants away or that it speaks of, then its scope and the cluster; where a need is not met, the cluster first.
 func places(e *estate.Estate, cluster azure.ID, f finding.Finding) []Place {
 	var ids []azure.ID
 	for _, c := range f.Remedy {
@@ -38,8 +39,18 @@ func places(e *estate.Estate, cluster azure.ID, f finding.Finding) []Place {
 			ids = append(ids, c.ID)
 		}
 	}
+	if ofNeed[f.Rule.ID] {
+		ids = append(ids, cluster, f.Scope)
+	} else {
+		for _, g := range e.Held(f.Principal) {
+			if g.Scope.Equal(f.Scope) {
+				ids = append(ids, g.ID)
+			}
+		}
+		ids = append(ids, f.Scope, cluster)
+	}
 	var out []Place
-	for _, id := range append(ids, cluster, f.Scope) {
+	for _, id := range ids {
 		d, ok := e.Declared(id)
 		if place := (Place{d.File, d.Line, d.Column, d.Address}); ok && !slices.Contains(out, place) {
 			out = append(out, place)

@@ -116,10 +116,18 @@ func (c Cluster) split() (breaks, other []Finding) {
 
 // needsMet speaks of the needs where no finding does.
 func needsMet(rs []Requirement) string {
-	switch n := len(rs); n {
-	case 0:
+	granted := 0
+	for _, q := range rs {
+		if q.Status == finding.Granted {
+			granted++
+		}
+	}
+	switch n := len(rs); {
+	case n == 0:
 		return "Nothing that was looked at needs a role."
-	case 1:
+	case granted < n:
+		return fmt.Sprintf("%d of the %d things that it needs or may need are granted.", granted, n)
+	case n == 1:
 		return "The one thing that it needs is granted."
 	default:
 		return fmt.Sprintf("All %d things that it needs are granted.", n)
@@ -161,14 +169,10 @@ func (i Identity) principal() string {
 
 // status says in words whether a need is met.
 func (q Requirement) status() string {
-	out := string(q.Status)
 	if q.Needed == catalogue.Maybe {
-		out = "perhaps needed, " + out
+		return "perhaps needed, " + string(q.Status)
 	}
-	if q.Reason != "" {
-		out += ": " + q.Reason
-	}
-	return out
+	return string(q.Status)
 }
 
 // resourceGroup is how estate.Place begins for resource groups.

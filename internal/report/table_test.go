@@ -1,11 +1,13 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 )
@@ -17,6 +19,7 @@ func print(t *testing.T, p Table, r Result) string {
 
 func TestTable(t *testing.T) {
 	principal := azure.MustGUID("3f0c19e2-0000-0000-0000-000000000001")
+	granted := []Requirement{{Status: finding.Granted}}
 	many := make([]Assignment, maxRoles+2)
 	for i := range many {
 		many[i] = Assignment{Role: "Reader", place: "resource group g"}
@@ -27,10 +30,12 @@ func TestTable(t *testing.T) {
 		want string
 	}{
 		{"no clusters", Result{Complete: true}, "No clusters.\n\n0 errors. Everything was readable.\n"},
-		{"all granted", Result{Complete: true, Clusters: []Cluster{{Name: "c", ResourceGroup: "g", SubscriptionName: "S", Requirements: make([]Requirement, 3)}}},
+		{"all granted", Result{Complete: true, Clusters: []Cluster{{Name: "c", ResourceGroup: "g", SubscriptionName: "S", Requirements: slices.Repeat(granted, 3)}}},
 			"c · g · S subscription\n\nIdentities\n  none that the cluster's document names\n\n✓ All 3 things that it needs are granted.\n\n0 errors. Everything was readable.\n"},
-		{"one granted", Result{Complete: true, Clusters: []Cluster{{Name: "c", ResourceGroup: "g", SubscriptionName: "S", Requirements: make([]Requirement, 1)}}},
+		{"one granted", Result{Complete: true, Clusters: []Cluster{{Name: "c", ResourceGroup: "g", SubscriptionName: "S", Requirements: granted}}},
 			"✓ The one thing that it needs is granted.\n"},
+		{"perhaps needed", Result{Complete: true, Clusters: []Cluster{{Name: "c", Requirements: append(granted, Requirement{Status: finding.Unknown, Needed: catalogue.Maybe})}}},
+			"✓ 1 of the 2 things that it needs or may need are granted.\n"},
 		{"nothing needed", Result{Complete: true, Clusters: []Cluster{{Name: "c"}}}, "✓ Nothing that was looked at needs a role.\n"},
 		{"several clusters", Result{Complete: true, Clusters: []Cluster{{Name: "c", Findings: []Finding{{Severity: finding.Warning}}}, {Name: "d", Findings: []Finding{{Severity: finding.Warning}}}}},
 			"2 clusters: 0 errors, 2 warnings. Everything was readable.\n"},
