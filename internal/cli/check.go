@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aksid/internal/azure"
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 	"aksid/internal/local"
@@ -29,6 +31,10 @@ type checkOptions struct {
 	Query  string // JMESPath
 	Save   string // file for what was read
 	FailOn string // a severity, or never
+	Before string // a change that is about to be made
+	Config string // file with a tuning
+	IDs    string // file with ids to identify
+	Self   bool   // look at the caller's own rights
 }
 
 // sourceOptions say which clusters to read, and from where.
@@ -45,7 +51,9 @@ type sourceOptions struct {
 	Parameters       string   // file with a template's parameters
 	Kube             []string // files of Kubernetes objects
 	objects          *estate.Kube
-	Keep             bool // keep what is read, to save it
+	Keep             bool         // keep what is read, to save it
+	Also             []azure.ID   // resources to read besides
+	Ask              []azure.GUID // objects to look up in the directory besides
 }
 
 // never is --fail-on for findings that are not to change the exit code.
@@ -85,6 +93,10 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
 	cmd.Flags().StringVar(&o.FailOn, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&o.Before, "before", "", "look only at what a `change` exercises, and say go or no go: upgrade, scale, ingress, storage, rebuild, migrate-to-user-assigned[=ID], registry=ID")
+	configFlag(cmd, &o.Config)
+	cmd.Flags().StringVar(&o.IDs, "ids", "", "say of each id in a `file` (-: standard input) whose it is, or was, instead of checking")
+	cmd.Flags().BoolVar(&o.Self, "self", false, "say whether you may read what check reads, instead of checking")
 	return cmd
 }
 
@@ -111,6 +123,18 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	if o.FailOn != never && !slices.Contains(finding.Severities, finding.Severity(o.FailOn)) {
 		return usagef("there is no severity %q; choose one of error, warning, note or never", o.FailOn)
 	}
+	switch {
+	case o.Self && o.IDs != "", o.Before != "" && (o.Self || o.IDs != ""):
+		return usagef("--before, --ids and --self are different questions; ask one at a time")
+	case o.Self:
+		return runSelf(ctx, a, o)
+	case o.IDs != "":
+		return runIDs(ctx, a, o)
+	}
+	options, err := o.options(a)
+	if err != nil {
+		return err
+	}
 	start := a.Now()
 	o.Keep = o.Save != ""
 	e, err := a.load(ctx, o.sourceOptions)
@@ -122,7 +146,7 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	}
 	r := report.New(e, func(yield func(finding.Result) bool) {
 		for _, c := range e.Clusters {
-			if !yield(finding.Check(e, c)) {
+			if !yield(options.Check(e, c)) {
 				return
 			}
 		}
@@ -140,7 +164,43 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	return verdict(t, o.FailOn)
+	err = verdict(t, o.FailOn)
+	if o.Before != "" && o.Output == report.Formats[0] {
+		fmt.Fprintln(a.Out, goOrNot(err, o.Before))
+	}
+	return err
+}
+
+// options are how to check. What a change is about is read as well.
+func (o *checkOptions) options(a *App) (finding.Options, error) {
+	t, err := readTuning(o.Config)
+	options := finding.Options{Tuning: t, Now: a.Now()}
+	if err != nil || o.Before == "" {
+		return options, err
+	}
+	if options.Before, err = finding.ParseBefore(o.Before); err != nil {
+		return options, usageError{err}
+	}
+	switch target := options.Before.Target; options.Before.Occasion {
+	case catalogue.Pulling:
+		o.Registries = append(o.Registries, target.String())
+	case catalogue.UserAssigning:
+		if !target.IsZero() {
+			o.Also = append(o.Also, target)
+		}
+	}
+	return options, nil
+}
+
+// goOrNot says what a verdict means for a change.
+func goOrNot(err error, change string) string {
+	switch {
+	case err == nil:
+		return "Go: nothing stands against " + change + "."
+	case errors.Is(err, errFindings):
+		return "No go: see above what has to be done before " + change + "."
+	}
+	return "It cannot be told whether " + change + " will work: see above what could not be read."
 }
 
 // saveEstate writes what was read to a file; "" is no file.
@@ -282,7 +342,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -327,6 +387,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		return nil, err
 	}
 	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
+	l.Also, l.Ask = o.Also, o.Ask
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

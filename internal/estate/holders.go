@@ -99,7 +99,7 @@ func (w *walk) assignedTo(ctx context.Context, p azure.PrincipalID, subs []azure
 // directory asks Microsoft Graph for everyone who holds a role or acts for a cluster.
 func (w *walk) directory(ctx context.Context) {
 	w.mu.Lock()
-	var ids []azure.PrincipalID
+	ids := slices.Clone(w.Ask)
 	for _, g := range w.grants {
 		ids = append(ids, g.Principal)
 	}

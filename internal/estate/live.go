@@ -27,6 +27,8 @@ type Live struct {
 	Registries    []string           // registries that the clusters pull from: names, login servers or ids
 	Kube          *Kube              // objects of the cluster: what they name is read as well, as far as it is there; may be nil
 	Keep          bool               // keep what is read, for Estate.Save
+	Also          []azure.ID         // resources to read besides, as far as they are there and of a known type
+	Ask           []azure.GUID       // objects to look up in the directory besides
 	Progress      func(string)       // told what is being read; may be nil
 }
 
@@ -96,6 +98,9 @@ func (w *walk) start(ctx context.Context) error {
 		w.resource(ctx, id)
 	}
 	w.estate.Registries = distinct(w.estate.Registries)
+	for _, id := range w.Also {
+		w.resource(ctx, id)
+	}
 	for _, sub := range w.Kube.Subscriptions() {
 		w.subscription(ctx, sub)
 	}

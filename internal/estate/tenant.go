@@ -26,3 +26,9 @@ func (e *Estate) Application(client azure.GUID) (Object, bool) {
 	o, ok := e.applications[client]
 	return o, ok && !client.IsZero()
 }
+
+// ServicePrincipal is the service principal of a client id, where it is known.
+func (e *Estate) ServicePrincipal(client azure.GUID) (Object, bool) {
+	o, ok := e.byApp[client]
+	return o, ok && !client.IsZero()
+}

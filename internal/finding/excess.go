@@ -141,7 +141,6 @@ Microsoft.KeyVault/vaults key vaults
 Microsoft.Sql/servers/databases SQL databases
 Microsoft.Sql/managedInstances SQL managed instances
 Microsoft.DBforPostgreSQL/flexibleServers PostgreSQL servers
-Microsoft.DBforMySQL/flexibleServers MySQL servers
 Microsoft.DocumentDB/databaseAccounts Cosmos DB accounts
 Microsoft.Cache/redis Redis caches
 Microsoft.Cache/redisEnterprise Redis Enterprise clusters
@@ -158,7 +157,6 @@ Microsoft.EventHub/namespaces event hubs
 Microsoft.ServiceBus/namespaces service buses
 Microsoft.SignalRService/signalR SignalR services
 Microsoft.ApiManagement/service API managements
-Microsoft.Web/serverfarms app service plans
 Microsoft.Logic/workflows logic apps
 Microsoft.AVS/privateClouds VMware private clouds
 Microsoft.DesktopVirtualization/hostPools desktop host pools

@@ -100,6 +100,7 @@ func (o Options) Check(e *estate.Estate, c *estate.Cluster) Result {
 func Rules() []*Rule { return rules }
 
 var rules = slices.Concat(
+	[]*Rule{&rolesToCarryOver},
 	// Why roles that look right do not help.
 	[]*Rule{&identityGone, &identityRecreated, &identityDetached, &clientIDAsPrincipal, &applicationIDAsPrincipal, &formerPrincipal, &otherClustersIdentity,
 		&registryInOtherTenant, &registryUnreachable, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &vaultAccessPolicies, &denied, &locked},
@@ -113,7 +114,7 @@ var rules = slices.Concat(
 	// Beside the roles.
 	[]*Rule{&registryRefusesARMTokens, &registryAdminUser, &registryAnonymousPull, &localAccounts, &canActAsIdentity, &identityWithoutOwner, &grantedJustNow},
 	// Before a change.
-	[]*Rule{&lostInRebuild, &survivesRebuild, &rolesToCarryOver},
+	[]*Rule{&lostInRebuild, &survivesRebuild},
 	// Before anything is there.
 	[]*Rule{&roleAfterCluster, &principalTypeUnsaid, &assignmentName},
 	[]*Rule{&undecided, &expiredAcceptance},

@@ -100,6 +100,7 @@ var rolesToCarryOver = Rule{
 		var needs []string
 		var principal azure.PrincipalID
 		for _, a := range p.Assessments {
+			p.explained[a] = true // what the old identity has does not matter
 			if text := fmt.Sprintf("%s on %s: %s", a.Need.Role, p.Place(a.Need.Scope), a.Requirement.Feature); a.Need.Certainty == catalogue.Now && !slices.Contains(needs, text) {
 				needs, principal = append(needs, text), a.Identity.Principal
 			}
