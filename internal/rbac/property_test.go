@@ -376,7 +376,7 @@ func TestAgainstNaive(t *testing.T) {
 	var asked [4]int
 	worlds, least := uint64(2000), 2000
 	if underRace {
-		worlds, least = 200, 200
+		worlds, least = 200, 100
 	}
 	for seed := range worlds {
 		w := newWorld(seed)
