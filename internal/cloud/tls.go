@@ -92,6 +92,9 @@ func newAuthority(certFile, keyFile string, now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Remove(certFile); err != nil && !errors.Is(err, fs.ErrNotExist) { // an old one never stands beside a new key
+		return nil, err
+	}
 	if err := writePEM(keyFile, "EC PRIVATE KEY", private); err != nil {
 		return nil, err
 	}
