@@ -59,14 +59,14 @@ func NewGUID() GUID {
 	return g
 }
 
-// templateNamespace is what guid() of an ARM template hashes its arguments in.
-var templateNamespace = MustGUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
+// TemplateNamespace is what guid() of an ARM template hashes its arguments in.
+var TemplateNamespace = MustGUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 
 // NamedGUID is what guid() of an ARM template makes of its arguments: the version 5 GUID (RFC 9562) of them, joined by
 // dashes. Terraform's uuidv5 of the same namespace and text is the same.
 func NamedGUID(parts ...string) GUID {
 	h := sha1.New()
-	h.Write(templateNamespace[:])
+	h.Write(TemplateNamespace[:])
 	h.Write([]byte(strings.Join(parts, "-")))
 	var g GUID
 	copy(g[:], h.Sum(nil))

@@ -98,7 +98,7 @@ func (p Plan) write(c estate.Change) write {
 		if !ok {
 			return write{}
 		}
-		return write{c.Scope.Resource(typeAssignment, AssignmentName(c, role).String()), object{"properties": object{
+		return write{canonical(c.Scope).Resource(typeAssignment, AssignmentName(c, role).String()), object{"properties": object{
 			"roleDefinitionId": definitionID(c.Scope, role).String(), "principalId": c.Principal.String(), "principalType": c.PrincipalType,
 		}}}
 	case estate.DefineRole:

@@ -236,5 +236,5 @@ func (p Plan) Role(name string) (id azure.GUID, ok bool) {
 
 // AssignmentName is the name of the role assignment of a step: the same whoever makes it, by whichever means.
 func AssignmentName(a estate.Assign, role azure.GUID) azure.GUID {
-	return azure.NamedGUID(a.Scope.String(), a.Principal.String(), role.String())
+	return azure.NamedGUID(canonical(a.Scope).String(), a.Principal.String(), role.String())
 }

@@ -63,13 +63,14 @@ func (s Step) write(b *strings.Builder, number int) {
 	for i, undo := range s.Undo {
 		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "undo", false: ""}[i == 0], comment(undo))
 	}
-	prefix := ""
 	if s.ByHand != "" {
 		fmt.Fprintf(b, "#    by hand: %s\n", comment(s.ByHand))
-		prefix = "# "
 	}
 	for _, line := range Az(s.Change) {
-		b.WriteString(prefix + line + "\n")
+		if s.ByHand != "" {
+			line = "# " + comment(line)
+		}
+		b.WriteString(line + "\n")
 	}
 }
 
