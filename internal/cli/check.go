@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -151,7 +150,7 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 			}
 		}
 	})
-	r.At, r.Version = start, built().Version
+	r.At, r.Version, r.Before = start, built().Version, options.Before
 	if o.FailOn != never {
 		r.FailOn = finding.Severity(o.FailOn)
 	}
@@ -164,11 +163,7 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	err = verdict(t, o.FailOn)
-	if o.Before != "" && o.Output == report.Formats[0] {
-		fmt.Fprintln(a.Out, goOrNot(err, o.Before))
-	}
-	return err
+	return verdict(t, r.FailOn)
 }
 
 // options are how to check. What a change is about is read as well.
@@ -190,17 +185,6 @@ func (o *checkOptions) options(a *App) (finding.Options, error) {
 		}
 	}
 	return options, nil
-}
-
-// goOrNot says what a verdict means for a change.
-func goOrNot(err error, change string) string {
-	switch {
-	case err == nil:
-		return "Go: nothing stands against " + change + "."
-	case errors.Is(err, errFindings):
-		return "No go: see above what has to be done before " + change + "."
-	}
-	return "It cannot be told whether " + change + " will work: see above what could not be read."
 }
 
 // saveEstate writes what was read to a file; "" is no file.
@@ -241,8 +225,8 @@ func printQuery(a *App, r report.Report, q query) (report.Tally, error) {
 }
 
 // verdict is how a result ends the command: findings first, then what could not be told.
-func verdict(t report.Tally, failOn string) error {
-	if worst := t.Worst(); failOn != never && worst != "" && worst.AtLeast(finding.Severity(failOn)) {
+func verdict(t report.Tally, failOn finding.Severity) error {
+	if t.Fails(failOn) {
 		return errFindings
 	}
 	if t.Undecided {

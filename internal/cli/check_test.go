@@ -17,7 +17,7 @@ func TestVerdict(t *testing.T) {
 	}
 	for _, c := range []struct {
 		t      report.Tally
-		failOn string
+		failOn finding.Severity
 		want   int
 	}{
 		{report.Tally{}, "error", exitOK},
@@ -28,11 +28,11 @@ func TestVerdict(t *testing.T) {
 		{found(finding.Warning, false), "warning", exitFindings},
 		{found(finding.Note, false), "warning", exitOK},
 		{found(finding.Note, false), "note", exitFindings},
-		{found(finding.Error, false), "never", exitOK},
-		{found(finding.Error, true), "never", exitUnread},
+		{found(finding.Error, false), "", exitOK},
+		{found(finding.Error, true), "", exitUnread},
 	} {
 		if got := exitCode(verdict(c.t, c.failOn)); got != c.want {
-			t.Errorf("%+v, failing on %s: %d, want %d", c.t, c.failOn, got, c.want)
+			t.Errorf("%+v, failing on %q: %d, want %d", c.t, c.failOn, got, c.want)
 		}
 	}
 }

@@ -45,8 +45,16 @@ func occasions() string {
 	return strings.Join(out, ", ")
 }
 
-// runs reports whether a rule has something to say: before a change only what can stop it.
-func (b Before) runs(r *Rule) bool {
+// String is what ParseBefore reads; "" is no change.
+func (b Before) String() string {
+	if b.Target.IsZero() {
+		return string(b.Occasion)
+	}
+	return string(b.Occasion) + "=" + b.Target.String()
+}
+
+// Runs reports whether a rule has something to say: before a change only what can stop it.
+func (b Before) Runs(r *Rule) bool {
 	if r.Only != "" {
 		return r.Only == b.Occasion
 	}

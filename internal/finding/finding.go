@@ -83,7 +83,7 @@ func (o Options) Check(e *estate.Estate, c *estate.Cluster) Result {
 	p := &Pass{Estate: e, Cluster: c, Options: o, Identities: e.Identities(c), explained: map[*Assessment]bool{}, inherited: map[*rbac.Grant]bool{}}
 	p.Assessments = o.Before.assess(e, c)
 	for _, r := range Rules() {
-		if o.Before.runs(r) {
+		if o.Before.Runs(r) {
 			p.rule = r
 			r.Run(p)
 		}

@@ -36,6 +36,7 @@ type (
 		Style  template.CSS
 		Made   string
 		Sum    string
+		Advice string // before a change
 		Rows   []pageRow
 	}
 	pageRow struct {
@@ -83,7 +84,7 @@ func (r Report) html(w io.Writer) error {
 		}
 		head.Rows = append(head.Rows, row)
 	}
-	head.Sum = r.tally.String()
+	head.Sum, head.Advice = r.tally.String(), clean(r.advice())
 	if err := page.ExecuteTemplate(out, "head", head); err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (r Report) cases(c Cluster) []junitCase {
 		out = append(out, r.need(c, q))
 	}
 	for _, rule := range finding.Rules() {
-		if !ofNeed[rule.ID] {
+		if !ofNeed[rule.ID] && r.Before.Runs(rule) {
 			out = append(out, r.rule(c, rule))
 		}
 	}

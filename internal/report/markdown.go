@@ -14,6 +14,9 @@ func (r Report) markdown(w io.Writer) error {
 	p.print("# Identities of AKS clusters\n\n%s.\n\n", markdown(r.made()))
 	p.markdownOverview(r.overview())
 	p.print("%s\n", r.tally.String())
+	if text := r.advice(); text != "" {
+		p.print("\n**%s**\n", markdown(text))
+	}
 	for c := range r.Clusters {
 		p.markdownCluster(c)
 		if err := p.flush(w); err != nil {
@@ -126,12 +129,13 @@ func (p *printer) commands(list []string) {
 	p.print("```\n")
 }
 
-// markdown keeps a text from being read as anything but text.
-func markdown(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`).Replace(clean(s))
-}
+var (
+	inText = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "://", `:\//`)
+	inCode = strings.NewReplacer("`", "'", "|", `\|`)
+)
+
+// markdown keeps a text from being read as anything but text, links included.
+func markdown(s string) string { return inText.Replace(clean(s)) }
 
 // code sets a value as code, which no character of it can end.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(clean(s)) + "`"
-}
+func code(s string) string { return "`" + inCode.Replace(clean(s)) + "`" }

@@ -20,7 +20,8 @@ type Report struct {
 	From       string
 	At         time.Time        // when it was made; zero: not said
 	Version    string           // of aksid; "": not said
-	FailOn     finding.Severity // findings that are at least as bad are failures in JUnit; "": none is
+	FailOn     finding.Severity // findings that are at least as bad are failures and stop a change; "": none is
+	Before     finding.Before   // the change that is about to be made
 	Incomplete []estate.Incomplete
 	Clusters   iter.Seq[Cluster] // checked as they are asked for, and again if they are asked for again
 	tally      *Tally            // of what Clusters have yielded
@@ -55,14 +56,19 @@ func (r Report) Print(w io.Writer, format string, t Table) (Tally, error) {
 // Result is the whole report, as the JSON contract has it.
 func (r Report) Result() (Result, Tally) {
 	r = r.counted()
+	clusters := slices.AppendSeq([]Cluster{}, r.Clusters)
 	out := r.envelope()
-	out.Clusters = slices.AppendSeq(out.Clusters, r.Clusters)
+	out.Clusters = clusters
 	return out, *r.tally
 }
 
-// envelope is a result without its clusters.
+// envelope is a result without its clusters. Whether the change can be made is in it once they have been asked for.
 func (r Report) envelope() Result {
-	return Result{SchemaVersion: SchemaVersion, From: r.From, Complete: len(r.Incomplete) == 0, Incomplete: filled(r.Incomplete), Clusters: []Cluster{}}
+	out := Result{SchemaVersion: SchemaVersion, From: r.From, Complete: len(r.Incomplete) == 0, Incomplete: filled(r.Incomplete), Clusters: []Cluster{}}
+	if r.Before.Occasion != "" {
+		out.Before = &Change{r.Before.String(), r.answer()}
+	}
+	return out
 }
 
 // json prints what JSON prints of Result.
@@ -192,6 +198,37 @@ func counts(findings map[finding.Severity]int) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Fails reports whether there are findings that are at least as bad as a severity; "" is none.
+func (t Tally) Fails(on finding.Severity) bool {
+	worst := t.Worst()
+	return on != "" && worst != "" && worst.AtLeast(on)
+}
+
+// answer says whether the change that is about to be made can be.
+func (r Report) answer() Answer {
+	switch {
+	case r.tally.Fails(r.FailOn):
+		return NoGo
+	case r.tally.Undecided:
+		return NotKnown
+	}
+	return Go
+}
+
+// advice is the answer in a sentence; "" where no change is about to be made.
+func (r Report) advice() string {
+	change := r.Before.String()
+	switch {
+	case change == "":
+		return ""
+	case r.answer() == NoGo:
+		return "No go: see what has to be done before " + change + "."
+	case r.answer() == NotKnown:
+		return "It cannot be told whether " + change + " will work: see what could not be read."
+	}
+	return "Go: nothing stands against " + change + "."
 }
 
 // made says from what, when and by which aksid a report was made.

@@ -24,7 +24,24 @@ type Result struct {
 	Complete      bool                `json:"complete"` // nothing was unreadable
 	Incomplete    []estate.Incomplete `json:"incomplete"`
 	Clusters      []Cluster           `json:"clusters"`
+	Before        *Change             `json:"before,omitempty"` // what was asked about with --before
 }
+
+// Change is something that is about to be done to the clusters, and whether it can be.
+type Change struct {
+	Change string `json:"change"` // as --before spells it
+	Answer Answer `json:"answer"`
+}
+
+// Answer says whether a change can be made.
+type Answer string
+
+// The answers. NotKnown: something that decides it could not be read.
+const (
+	Go       Answer = "go"
+	NoGo     Answer = "no-go"
+	NotKnown Answer = "unknown"
+)
 
 // Cluster is the outcome for one cluster.
 type Cluster struct {
@@ -138,10 +155,10 @@ func cluster(e *estate.Estate, r finding.Result) Cluster {
 	for _, f := range r.Accepted {
 		c.Accepted = append(c.Accepted, problem(e, id, f))
 	}
-	causes := map[*finding.Assessment]*Finding{}
+	causes, all := map[*finding.Assessment]*Finding{}, slices.Concat(c.Findings, c.Accepted)
 	for i, f := range slices.Concat(r.Findings, r.Accepted) {
 		for _, a := range f.Explains() {
-			causes[a] = &slices.Concat(c.Findings, c.Accepted)[i]
+			causes[a] = &all[i]
 		}
 	}
 	for _, a := range r.Assessments {

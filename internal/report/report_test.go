@@ -237,6 +237,28 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// Before a change every format says whether it can be made, and rules that are not about it are no cases.
+func TestBefore(t *testing.T) {
+	before := finding.Before{Occasion: catalogue.Upgrade}
+	unknown := Cluster{Requirements: []Requirement{{Status: finding.Unknown, Needed: catalogue.Now}}}
+	for answer, c := range map[Answer]Cluster{Go: {}, NoGo: {Findings: []Finding{{Rule: "locked", Severity: finding.Error}}}, NotKnown: unknown} {
+		r := Result{Clusters: []Cluster{c}}.report()
+		r.Before, r.FailOn = before, finding.Error
+		want := map[Answer]string{Go: "Go: nothing stands against upgrade", NoGo: "No go: see what has to be done before upgrade", NotKnown: "It cannot be told whether upgrade will work"}[answer]
+		for _, format := range []string{"table", "markdown", "html"} {
+			if got := r.print(t, format, Table{}); !strings.Contains(got, want) {
+				t.Errorf("%s: no %q in\n%s", format, want, got)
+			}
+		}
+		if got := r.print(t, "json", Table{}); !strings.Contains(got, `"answer": "`+string(answer)+`"`) {
+			t.Errorf("no %q in %s", answer, got)
+		}
+		if got := r.print(t, "junit", Table{}); strings.Contains(got, "registry-admin-user") || !strings.Contains(got, "locked") {
+			t.Errorf("other rules than those that can stop an upgrade: %s", got)
+		}
+	}
+}
+
 // What comes to nothing is no format, and what cannot be written is an error, in every format.
 func TestPrintErrors(t *testing.T) {
 	for _, format := range append([]string{"yaml"}, Formats...) {

@@ -107,7 +107,7 @@ func (g generator) cluster() Cluster {
 }
 
 func (g generator) report() Report {
-	return Report{From: g.text(), At: one(g, time.Time{}, time.Unix(1e9, 0)), Version: g.text(), FailOn: one(g, "", finding.Error, finding.Note),
+	return Report{From: g.text(), At: one(g, time.Time{}, time.Unix(1e9, 0)), Version: g.text(), FailOn: one(g, "", finding.Error, finding.Note), Before: one(g, finding.Before{}, finding.Before{Occasion: catalogue.Pulling, Target: g.id()}),
 		Incomplete: many(g, func() estate.Incomplete {
 			return estate.Incomplete{What: g.text(), Why: g.text(), Right: g.text(), Scope: g.id(), Clusters: g.IntN(2) == 0}
 		}), Clusters: slices.Values(many(g, g.cluster))}
@@ -505,5 +505,25 @@ func TestStreams(t *testing.T) {
 		if err != nil || tally.Clusters != 40 || passes > 2 {
 			t.Errorf("%s: %v, %d clusters, looked at %d times", format, err, tally.Clusters, passes)
 		}
+	}
+}
+
+// A thousand clusters, by format.
+func BenchmarkPrint(b *testing.B) {
+	g := generator{rand.New(rand.NewPCG(3, 4))}
+	clusters := make([]Cluster, 1000)
+	for i := range clusters {
+		clusters[i] = g.cluster()
+	}
+	for _, format := range Formats {
+		b.Run(format, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := (Report{Clusters: slices.Values(clusters)}).Print(io.Discard, format, Table{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(clusters)), "µs/cluster")
+		})
 	}
 }

@@ -38,6 +38,9 @@ func (t Table) print(w io.Writer, r Report) error {
 		p.print(" %.1f s", t.Took().Seconds())
 	}
 	p.print("\n")
+	if text := r.advice(); text != "" {
+		p.print("%s\n", text)
+	}
 	return p.flush(w)
 }
 
