@@ -23,6 +23,8 @@ func TestMove(t *testing.T) {
 	op.put(net, body).ok(201)
 	op.put(acr, obj{"location": "westeurope", "sku": obj{"name": "Basic"}, "identity": obj{"type": "SystemAssigned"}}).ok(201)
 	principal := op.get(acr).ok(200).str("identity.principalId")
+	lock := acr + "/providers/Microsoft.Authorization/locks/keep"
+	op.put(lock, obj{"properties": obj{"level": "CanNotDelete"}}).ok(201)
 	assignment, above := w.grant(principal, "Reader", net), w.grant(principal, "Reader", from)
 
 	if r := op.move(from, "validateMoveResources", to, net, rt, acr); r.status != 204 || r.raw != "" {
@@ -57,6 +59,9 @@ func TestMove(t *testing.T) {
 	if got := op.get(w.platform + "/providers/Microsoft.Network/routeTables").ok(200).list("id"); len(got) != 0 {
 		t.Errorf("in the source subscription: %v", got)
 	}
+	op.get(lock).ok(404)
+	op.get(moved(lock)).ok(200)
+	op.delete(moved(acr)).refused(409, "ScopeLocked", moved(acr))
 	op.get(assignment).ok(404)
 	op.get(moved(assignment)).ok(404)
 	op.get(above).ok(200)
