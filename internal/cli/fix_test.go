@@ -5,12 +5,15 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"aksid/internal/azure"
 	"aksid/internal/cloud"
 	"aksid/internal/local"
+	"aksid/internal/rbac"
 )
 
 // company is the freight company on a local Azure of its own, with a cluster that lacks two roles.
@@ -134,4 +137,91 @@ func TestFixAsks(t *testing.T) {
 	if c.putLoadBalancer(t.Context()) == nil {
 		t.Error("it was carried out all the same")
 	}
+}
+
+// stopper interrupts at the first tick mark that is written.
+type stopper struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("✓")) {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
+// An interrupt between two steps leaves one done and says how to undo it; another run does the rest.
+func TestFixInterrupted(t *testing.T) {
+	c := newCompany(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &stopper{stop: cancel}
+	a := &App{In: strings.NewReader(""), Out: out, Err: io.Discard, Now: time.Now, Env: []string{local.DataVar + "=" + c.server.dir, local.FromVar + "=" + local.From}}
+	if code := a.Run(ctx, []string{"fix", "--registry", registryName, "--apply", "--yes"}); code != exitStopped {
+		t.Errorf("exit code %d", code)
+	}
+	if s := out.String(); !strings.Contains(s, "Done: 1 of 2 steps") || strings.Count(s, "    undo: az role assignment delete") < 1 {
+		t.Errorf("it says\n%s", s)
+	}
+	if c.putLoadBalancer(t.Context()) != nil || c.pull(t.Context()) == nil {
+		t.Error("not just the first step is done")
+	}
+	if code, out, says := c.run(t.Context(), "fix", "--registry", registryName, "--apply", "--yes"); code != exitOK || strings.Count(out, "✓") != 1 {
+		t.Errorf("the rest: %d\n%s%s", code, out, says)
+	}
+	c.must(c.pull(t.Context()))
+}
+
+// A right is not taken away while what replaces it is gone again.
+func TestFixVerifiesBeforeItTakes(t *testing.T) {
+	c := newCompany(t, 0)
+	c.must(c.grant(t.Context(), "Contributor", c.control, c.hub.Parent()))
+	c.must(c.grant(t.Context(), "AcrPull", c.kubelet, c.registry))
+	ctx := t.Context()
+	out := &stopper{stop: func() { c.revoke("Network Contributor", c.subnet) }} // somebody else, just after it was given
+	a := &App{In: strings.NewReader(""), Out: out, Err: out, Now: time.Now, Env: []string{local.DataVar + "=" + c.server.dir, local.FromVar + "=" + local.From}}
+	if code := a.Run(ctx, []string{"fix", "--apply", "--yes"}); code != exitFindings || !strings.Contains(out.String(), "brought subnet would be lost with it") {
+		t.Errorf("%d\n%s", code, out.String())
+	}
+	c.must(c.putLoadBalancer(t.Context()))
+}
+
+// revoke takes a role on a scope from the control plane identity, if it is there.
+func (c *company) revoke(role string, scope azure.ID) {
+	c.t.Helper()
+	r, _ := rbac.BuiltInRole(role)
+	var page struct {
+		Value []struct {
+			ID         azure.ID
+			Properties struct {
+				PrincipalID      azure.PrincipalID `json:"principalId"`
+				RoleDefinitionID string            `json:"roleDefinitionId"`
+				Scope            azure.ID          `json:"scope"`
+			}
+		}
+	}
+	const typ = "Microsoft.Authorization/roleAssignments"
+	c.must(c.az.Call(c.t.Context(), c.operator, http.MethodGet, at(scope.Resource(typ), typ), nil, &page))
+	for _, x := range page.Value {
+		if p := x.Properties; p.PrincipalID == c.control && p.Scope.Equal(scope) && strings.HasSuffix(p.RoleDefinitionID, r.ID.String()) {
+			c.must(c.az.Call(c.t.Context(), c.operator, http.MethodDelete, at(x.ID, typ), nil, nil))
+		}
+	}
+}
+
+// wait ends when the calls that need the roles are no longer refused, and gives up on what is not given.
+func TestWait(t *testing.T) {
+	c := newCompany(t, 300*time.Millisecond)
+	code, _, says := c.run(t.Context(), "wait", "--registry", registryName, "--timeout", "50ms")
+	if code != exitFindings && code != exitUnread {
+		t.Errorf("%d %s", code, says)
+	}
+	c.must(c.grant(t.Context(), "Network Contributor", c.control, c.subnet))
+	c.must(c.grant(t.Context(), "AcrPull", c.kubelet, c.registry))
+	if code, out, says := c.run(t.Context(), "wait", "--registry", registryName); code != exitOK || !strings.HasPrefix(out, "counts: ") {
+		t.Fatalf("%d %s%s", code, out, says)
+	}
+	c.must(c.putLoadBalancer(t.Context()))
+	c.must(c.pull(t.Context()))
 }
