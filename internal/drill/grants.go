@@ -99,11 +99,15 @@ func (c *configuration) people(ctx context.Context) (p people, err error) {
 	return p, err
 }
 
-// grantAll grants at random: what is right, in several ways, and what is almost right.
+// grantAll grants at random. In some configurations everything is right but for one action: these show each action by
+// itself. In the others it is right in several ways, wrong in several, or almost right.
 func (c *configuration) grantAll(ctx context.Context) error {
 	who, err := c.people(ctx)
 	if err != nil {
 		return err
+	}
+	if c.chance(40) {
+		return c.grantAllButOne(ctx, who)
 	}
 	if err := c.grantNodeGroup(ctx, who); err != nil {
 		return err
@@ -119,6 +123,45 @@ func (c *configuration) grantAll(ctx context.Context) error {
 	return c.lock(ctx)
 }
 
+// grantAllButOne gives a custom role for every wish, and for the node resource group; one action of one of them is missing.
+func (c *configuration) grantAllButOne(ctx context.Context, who people) error {
+	if err := c.dropOwnGrant(ctx, who); err != nil {
+		return err
+	}
+	all := append(c.wishes(), wish{scope: c.nodeGroup(), actions: nodeGroupRights})
+	n := 0
+	for _, w := range all {
+		n += len(w.actions) + len(w.data)
+	}
+	missing := c.IntN(n)
+	for _, w := range all {
+		own := len(w.actions) + len(w.data)
+		if 0 <= missing && missing < own {
+			w = c.without(w, missing)
+		}
+		missing -= own
+		to := who.control
+		if w.kubelet {
+			to = who.kubelet
+		}
+		if err := c.giveCustom(ctx, w, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// without is a wish that lacks its nth action.
+func (c *configuration) without(w wish, n int) wish {
+	list := &w.actions
+	if n >= len(w.actions) {
+		list, n = &w.data, n-len(w.actions)
+	}
+	c.say("a custom role on %s without %s", w.scope, (*list)[n])
+	*list = slices.Delete(slices.Clone(*list), n, n+1)
+	return w
+}
+
 func (c *configuration) nodeGroup() azure.ID {
 	return azure.SubscriptionID(c.group.Subscription()).Join("resourceGroups", text(c.made, "properties", "nodeResourceGroup"))
 }
@@ -129,6 +172,18 @@ func (c *configuration) grantNodeGroup(ctx context.Context, who people) error {
 	if n < 50 {
 		return nil
 	}
+	if err := c.dropOwnGrant(ctx, who); err != nil {
+		return err
+	}
+	if n < 60 {
+		c.say("AKS's own grant was taken away")
+		return nil
+	}
+	return c.grantCustom(ctx, wish{scope: c.nodeGroup(), actions: nodeGroupRights}, who.control)
+}
+
+// dropOwnGrant takes away what AKS itself granted.
+func (c *configuration) dropOwnGrant(ctx context.Context, who people) error {
 	scope := c.nodeGroup()
 	all, err := c.list(ctx, scope.Resource("Microsoft.Authorization/roleAssignments"))
 	if err != nil {
@@ -142,11 +197,7 @@ func (c *configuration) grantNodeGroup(ctx context.Context, who people) error {
 			}
 		}
 	}
-	if n < 60 {
-		c.say("AKS's own grant was taken away")
-		return nil
-	}
-	return c.grantCustom(ctx, wish{scope: scope, actions: nodeGroupRights}, who.control, nil)
+	return nil
 }
 
 // grant grants a wish at random.
@@ -165,7 +216,7 @@ func (c *configuration) grant(ctx context.Context, w wish, who people) error {
 		c.say("%s %s", w.role, at)
 		return c.give(ctx, roleOf(w.role), to, where, nil)
 	case n < 70:
-		return c.grantCustom(ctx, w, to, nil)
+		return c.grantCustom(ctx, w, to)
 	case n < 78:
 		c.say("%s %s through a group", w.role, at)
 		return c.giveGroup(ctx, roleOf(w.role), to, where)
@@ -227,28 +278,25 @@ func (c *configuration) giveGroup(ctx context.Context, role azure.GUID, to azure
 }
 
 // grantCustom gives a custom role from which up to three actions are missing.
-func (c *configuration) grantCustom(ctx context.Context, w wish, to azure.PrincipalID, more doc) error {
-	actions, data := slices.Clone(w.actions), slices.Clone(w.data)
+func (c *configuration) grantCustom(ctx context.Context, w wish, to azure.PrincipalID) error {
 	for range c.IntN(4) {
-		n := c.IntN(max(len(actions)+len(data), 1))
-		switch {
-		case n < len(actions):
-			c.say("a custom role on %s without %s", w.scope, actions[n])
-			actions = slices.Delete(actions, n, n+1)
-		case n-len(actions) < len(data):
-			c.say("a custom role on %s without %s", w.scope, data[n-len(actions)])
-			data = slices.Delete(data, n-len(actions), n-len(actions)+1)
+		if n := len(w.actions) + len(w.data); n > 0 {
+			w = c.without(w, c.IntN(n))
 		}
 	}
-	if len(actions)+len(data) == 0 {
+	return c.giveCustom(ctx, w, to)
+}
+
+func (c *configuration) giveCustom(ctx context.Context, w wish, to azure.PrincipalID) error {
+	if len(w.actions)+len(w.data) == 0 {
 		return nil
 	}
 	c.say("a custom role on %s", w.scope)
-	role, err := c.defineRole(ctx, w.scope, "drill", actions, data)
+	role, err := c.defineRole(ctx, w.scope, "drill", w.actions, w.data)
 	if err != nil {
 		return err
 	}
-	return c.give(ctx, role, to, w.scope, more)
+	return c.give(ctx, role, to, w.scope, nil)
 }
 
 // deny sometimes adds a deny assignment.

@@ -72,7 +72,7 @@ var operations = []*Operation{
 	},
 	{
 		Name: "second-service-deletion", Group: "external", Title: "deletion of one of two external services", After: "second-service",
-		targets: always, touches: externalService(false), step: remove("drill-second"),
+		targets: always, touches: secondDeletion, step: remove("drill-second"),
 	},
 	{
 		Name: "external-service-deletion", Group: "external", Title: "deletion of the last external service", After: "external-service",
@@ -208,6 +208,14 @@ func externalService(create bool) func(*scene, azure.ID) []touch {
 				touch{typ: publicIPs, verbs: "join", where: s.isOutbound}, touch{typ: publicPrefixes, verbs: "join", where: s.isOutbound})
 		}
 		return append(t, s.membership(create)...)
+	}
+}
+
+// secondDeletion: the load balancer stays, with the address of the other service.
+func secondDeletion(s *scene, _ azure.ID) []touch {
+	return []touch{
+		{typ: loadBalancers, verbs: "read write"}, {typ: publicIPs, verbs: "read delete join", where: s.inNodeGroup}, {typ: securityGroups, verbs: "read write", where: s.inNodeGroup},
+		{typ: publicIPs, verbs: "join", where: s.isOutbound}, {typ: publicPrefixes, verbs: "join", where: s.isOutbound},
 	}
 }
 

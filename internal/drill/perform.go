@@ -72,15 +72,20 @@ func (s *scene) perform(ctx context.Context, p *Program, parts []part, without a
 	}
 	defer p.CloseCluster(context.WithoutCancel(ctx), cluster.ID)
 	worked := map[string]bool{}
+	spoiled := "" // the group in which a service was refused something, so that others may find what it left behind
 	for i, part := range parts {
 		perf := Performance{Operation: part.Name, Title: strings.ReplaceAll(part.Title, "{target}", part.target.Name()), Target: part.target, Waits: part.Waits,
 			Predicted: s.predict(part.Operation, part.target, without), Acted: Acted{Outcome: Skipped}, Agrees: true}
-		if part.After == "" || worked[part.After+part.target.Key()] {
+		ready := part.After == "" || worked[part.After+part.target.Key()]
+		if ready && (spoiled == "" || spoiled == part.Group || !part.serves()) {
 			if perf.Acted, err = s.carryOut(ctx, p, part); err != nil {
 				return out, err
 			}
 			perf.Agrees = agrees(perf.Predicted, perf.Acted)
 			worked[part.Name+part.target.Key()] = perf.Acted.Outcome == Works
+			if perf.Acted.Outcome != Works && part.serves() && s.before == nil {
+				spoiled = part.Group
+			}
 		}
 		out = append(out, perf)
 		if i+1 == len(parts) || parts[i+1].Group != part.Group || !parts[i+1].target.Equal(part.target) {
@@ -91,6 +96,9 @@ func (s *scene) perform(ctx context.Context, p *Program, parts []part, without a
 	}
 	return out, nil
 }
+
+// serves reports whether an operation is about services, which share load balancers.
+func (op *Operation) serves() bool { return strings.Contains(op.Name, "service") }
 
 // carryOut lets the controllers' program do a part.
 func (s *scene) carryOut(ctx context.Context, p *Program, part part) (Acted, error) {

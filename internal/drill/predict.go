@@ -75,7 +75,10 @@ func (s *scene) predict(op *Operation, target azure.ID, without azure.Action) Pr
 	}
 	for _, o := range op.older {
 		action := azure.Action(o.typ + "/" + o.verb)
-		p.decide(s.estate, rbac.Request{Principal: who.Principal, Action: action, Scope: target}, Lack{Action: action, Scope: target, Principal: who.Principal, Older: o.why})
+		request := rbac.Request{Principal: who.Principal, Action: action, Scope: target}
+		lack := Lack{Action: action, Scope: target, Principal: who.Principal, Older: o.why}
+		p.lock(s.estate, request, lack)
+		p.decide(s.estate, request, lack)
 	}
 	p.Outcome = Works
 	switch {
