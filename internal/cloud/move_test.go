@@ -84,7 +84,8 @@ func TestMoveRefused(t *testing.T) {
 	body := withSubnets(network("10.0.0.0/16"), subnet("s", "10.0.0.0/24"))
 	body["properties"].(obj)["subnets"].([]obj)[0]["properties"].(obj)["routeTable"] = obj{"id": rt}
 	op.put(net, body).ok(201)
-	id, _, _ := w.identity(from, "id1")
+	id, principal, _ := w.identity(from, "id1")
+	role := w.grant(principal, "Reader", from)
 	op.put(to+"/providers/Microsoft.Network/routeTables/x", obj{"location": "westeurope"}).ok(201)
 	op.put(from+"/providers/Microsoft.Network/routeTables/x", obj{"location": "westeurope"}).ok(201)
 
@@ -109,7 +110,9 @@ func TestMoveRefused(t *testing.T) {
 		target, id, code, target2, inside string
 	}{
 		{to, from + "/providers/Microsoft.Network/routeTables/none", "ResourceNotFound", "", ""},
+		{to, from + "/providers/Microsoft.Nothing/things/x", "ResourceNotFound", "", ""},
 		{to, id, "ResourceMoveNotSupported", id, ""},
+		{to, role, "ResourceMoveNotSupported", role, ""},
 		{to, rt, "MissingMoveDependentResources", "Microsoft.Network/routeTables", net + "/subnets/s"},
 		{hub, net, "MissingMoveDependentResources", "Microsoft.Network/virtualNetworks", rt},
 		{to, from + "/providers/Microsoft.Network/routeTables/x", "CannotMoveResource", "Microsoft.Network/routeTables", "The resource '" + to + "/providers/Microsoft.Network/routeTables/x' already exists."},

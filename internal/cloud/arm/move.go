@@ -49,10 +49,12 @@ func (m Move) rewrite(v any) any {
 	return v
 }
 
-// Unlocked refuses a write of another scope that a lock forbids.
+// Unlocked refuses a write of another scope that a lock forbids; there is nothing to write of a type that is not served.
 func (c *Call) Unlocked(scope azure.ID) *azure.Error {
 	r := *c.Request
-	r.ID, r.Type = scope, c.arm.reg.find(scope.Type())
+	if r.ID, r.Type = scope, c.arm.reg.find(scope.Type()); r.Type == nil {
+		return nil
+	}
 	return (&Call{Request: &r, Tx: c.Tx, arm: c.arm}).unlocked()
 }
 

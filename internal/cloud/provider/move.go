@@ -145,7 +145,7 @@ func movable(c *arm.Call, m arm.Move, id azure.ID) (*azure.Error, error) {
 	}
 	typ := arm.Str(doc, "type")
 	elsewhere := !strings.EqualFold(c.ID.Subscription(), m.Group.Subscription())
-	if unmoved[lower(typ)] || elsewhere && unmovedAbroad[lower(typ)] && strings.EqualFold(arm.Str(doc, "sku.name"), "Standard") {
+	if arm.Str(doc, "location") == "" || unmoved[lower(typ)] || elsewhere && unmovedAbroad[lower(typ)] && strings.EqualFold(arm.Str(doc, "sku.name"), "Standard") {
 		stays := azure.ResourceMoveNotSupported.Format(azure.Fields{"type": typ})
 		stays.Target = id.String()
 		return stays, nil
