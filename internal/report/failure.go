@@ -231,16 +231,17 @@ type Codes struct {
 
 // Code is one meaning of a code, or a rule of check.
 type Code struct {
-	Name     string         `json:"name"`
-	Also     []string       `json:"also,omitempty"` // other spellings
-	Kind     failure.Kind   `json:"kind,omitempty"` // of a failure
-	Status   int            `json:"status,omitempty"`
-	Identity bool           `json:"identityRelated"`
-	Means    string         `json:"means"`
-	Not      string         `json:"not,omitempty"`
-	Remedy   failure.Remedy `json:"remedy"`
-	Texts    []string       `json:"texts,omitempty"` // as Azure words it
-	Source   string         `json:"source"`
+	Name     string             `json:"name"`
+	Also     []string           `json:"also,omitempty"` // other spellings
+	Kind     failure.Kind       `json:"kind,omitempty"` // of a failure
+	Status   int                `json:"status,omitempty"`
+	Identity bool               `json:"identityRelated"`
+	Means    string             `json:"means"`
+	Not      string             `json:"not,omitempty"`
+	Remedy   failure.Remedy     `json:"remedy"`
+	Texts    []string           `json:"texts,omitempty"`     // as Azure words it
+	Related  []finding.Relative `json:"relatives,omitempty"` // of a rule
+	Source   string             `json:"source"`
 }
 
 // NewCodes is what the catalogue and the rules of check say of a name; without Codes it is neither.
@@ -256,7 +257,7 @@ func NewCodes(name string) Codes {
 	}
 	for _, rule := range finding.Rules() {
 		if strings.EqualFold(rule.ID, name) {
-			r.Codes = append(r.Codes, Code{Name: rule.ID, Identity: true, Means: rule.Title + ". " + because(rule), Remedy: failure.Remedy{Az: []string{}}, Source: rule.Source})
+			r.Codes = append(r.Codes, Code{Name: rule.ID, Identity: true, Means: rule.Title + ". " + because(rule), Remedy: failure.Remedy{Az: []string{}}, Source: rule.Source, Related: rule.Relatives()})
 		}
 	}
 	return r
@@ -290,6 +291,9 @@ func MarkdownCodes(w io.Writer, r Codes) error {
 			}
 		}
 		p.print("Source: %s\n", markdown(c.Source))
+		if len(c.Related) > 0 {
+			p.print("\nRelated: %s\n", markdown(strings.Join(names(c.Related), ", ")))
+		}
 		p.commands(c.Remedy.Az)
 		p.print("\n")
 	}
@@ -315,5 +319,15 @@ func (c Code) facts() (out facts) {
 	out.add("text", c.Texts...)
 	out.add("do", c.Remedy.Az...)
 	out.add("source", c.Source)
+	out.add("related", names(c.Related)...)
+	return out
+}
+
+// names are what relatives are called.
+func names(relatives []finding.Relative) []string {
+	var out []string
+	for _, x := range relatives {
+		out = append(out, x.Catalogue+" "+x.ID)
+	}
 	return out
 }

@@ -97,6 +97,7 @@ func TestCodes(t *testing.T) {
 		"aadsts7000222":             "The application's client secret has expired",
 		"LinkedAuthorizationFailed": "another tenant",
 		"kubelet-missing-acrpull":   "rule of check",
+		"registry-admin-user":       "CKV",
 	} {
 		r := NewCodes(name)
 		var table, markdown strings.Builder

@@ -64,6 +64,7 @@ type (
 		Commands         string
 		Rule             string
 		Why, Source      string
+		Related          string
 	}
 	pageIdentity struct {
 		Label, Kind, Name, Principal string
@@ -151,7 +152,7 @@ func pageFindingOf(f Finding) pageFinding {
 	}
 	p.Commands = strings.Join(commands, "\n")
 	rule := rules[f.Rule]
-	p.Why, p.Source = because(rule), rule.Source
+	p.Why, p.Source, p.Related = because(rule), rule.Source, strings.Join(names(rule.Relatives()), ", ")
 	return p
 }
 

@@ -23,7 +23,8 @@ type (
 	}
 	sarifRun struct {
 		Results     []sarifResult     `json:"results"`
-		Tool        sarifTool         `json:"tool"` // after the results, of which it has the rules
+		Tool        sarifTool         `json:"tool"`                 // after the results, of which it has the rules
+		Taxonomies  []sarifTaxonomy   `json:"taxonomies,omitempty"` // the catalogues of the rules' relatives
 		Invocations []sarifInvocation `json:"invocations"`
 		Columns     string            `json:"columnKind"`
 	}
@@ -36,12 +37,13 @@ type (
 		Rules   []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
-		ID      string         `json:"id"`
-		Short   sarifText      `json:"shortDescription"`
-		Full    sarifText      `json:"fullDescription"`
-		Help    sarifText      `json:"help"`
-		Default sarifLevel     `json:"defaultConfiguration"`
-		Bag     sarifRuleExtra `json:"properties"`
+		ID      string          `json:"id"`
+		Short   sarifText       `json:"shortDescription"`
+		Full    sarifText       `json:"fullDescription"`
+		Help    sarifText       `json:"help"`
+		Default sarifLevel      `json:"defaultConfiguration"`
+		Related []sarifRelation `json:"relationships,omitempty"`
+		Bag     sarifRuleExtra  `json:"properties"`
 	}
 	sarifText struct {
 		Text     string `json:"text"`
@@ -53,6 +55,24 @@ type (
 	sarifRuleExtra struct {
 		Tags   []string `json:"tags"`
 		Source string   `json:"source"`
+	}
+	sarifRelation struct {
+		Target sarifTarget `json:"target"`
+		Kinds  []string    `json:"kinds"`
+	}
+	sarifTarget struct {
+		ID        string     `json:"id"`
+		Component sarifNamed `json:"toolComponent"`
+	}
+	sarifNamed struct {
+		Name string `json:"name"`
+	}
+	sarifTaxonomy struct {
+		Name string       `json:"name"`
+		Taxa []sarifTaxon `json:"taxa"`
+	}
+	sarifTaxon struct {
+		ID string `json:"id"`
 	}
 	sarifInvocation struct {
 		Successful    bool                `json:"executionSuccessful"`
@@ -121,22 +141,44 @@ func (r Report) sarif(w io.Writer) error {
 	envelope := func() any {
 		driver := sarifDriver{Name: "aksid", Version: r.Version, Rules: found}
 		return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{{
-			Results: []sarifResult{}, Tool: sarifTool{driver}, Invocations: []sarifInvocation{r.invocation()}, Columns: "unicodeCodePoints",
+			Results: []sarifResult{}, Tool: sarifTool{driver}, Taxonomies: taxonomies(found), Invocations: []sarifInvocation{r.invocation()}, Columns: "unicodeCodePoints",
 		}}}
 	}
 	return stream(w, envelope, "results", results)
 }
 
+// taxonomies are the catalogues that rules relate to, with what they relate to.
+func taxonomies(rules []sarifRule) []sarifTaxonomy {
+	var out []sarifTaxonomy
+	for _, r := range rules {
+		for _, x := range r.Related {
+			i := slices.IndexFunc(out, func(t sarifTaxonomy) bool { return t.Name == x.Target.Component.Name })
+			if i < 0 {
+				i = len(out)
+				out = append(out, sarifTaxonomy{Name: x.Target.Component.Name})
+			}
+			if taxon := (sarifTaxon{x.Target.ID}); !slices.Contains(out[i].Taxa, taxon) {
+				out[i].Taxa = append(out[i].Taxa, taxon)
+			}
+		}
+	}
+	return out
+}
+
 func sarifRuleOf(r *finding.Rule) sarifRule {
 	why := because(r)
+	var related []sarifRelation
+	for _, x := range r.Relatives() {
+		related = append(related, sarifRelation{sarifTarget{x.ID, sarifNamed{x.Catalogue}}, []string{"relevant"}})
+	}
 	return sarifRule{
 		ID: r.ID, Short: sarifText{Text: r.Title}, Full: sarifText{Text: why},
 		Help: sarifText{
 			Text:     fmt.Sprintf("%s. %s Source: %s.", r.Title, why, r.Source),
 			Markdown: fmt.Sprintf("**%s.** %s\n\nSource: %s. The same from the command line: `aksid explain %s`", markdown(r.Title), markdown(why), markdown(r.Source), r.ID),
 		},
-		Default: sarifLevel{r.Severity},
-		Bag:     sarifRuleExtra{Tags: []string{"security", "azure", "aks", "identity"}, Source: r.Source},
+		Default: sarifLevel{r.Severity}, Related: related,
+		Bag: sarifRuleExtra{Tags: []string{"security", "azure", "aks", "identity"}, Source: r.Source},
 	}
 }
 
