@@ -20,6 +20,12 @@ Each rule has a fixture, internal/finding/testdata/<rule>.txtar, with an estate 
 `)
 	for _, r := range Rules() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s (%s). %s\n\nSource: %s\n", r.ID, r.Title, r.Severity, sentence(r.Why), r.Source)
+		for i, x := range r.Relatives() {
+			fmt.Fprintf(&b, "%s%s %s", map[bool]string{true: "\nRelated: ", false: ", "}[i == 0], x.Catalogue, x.ID)
+		}
+		if len(r.Relatives()) > 0 {
+			b.WriteString("\n")
+		}
 	}
 	got := b.String()
 	if *update {
