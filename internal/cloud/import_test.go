@@ -60,7 +60,7 @@ func TestImport(t *testing.T) {
 	if role := w.operator.get(importedSub + "/providers/Microsoft.Authorization/roleDefinitions/" + custom + "?api-version=2022-04-01").ok(200).str("properties.roleName"); role != "Joiner" {
 		t.Errorf("the role is called %q", role)
 	}
-	w.operator.delete(importedID + "?api-version=2023-01-31").refused(403, "DenyAssignmentAuthorizationFailed")
+	w.operator.delete(importedID+"?api-version=2023-01-31").refused(403, "DenyAssignmentAuthorizationFailed")
 	again := w.admin("GET", "export", nil).ok(200)
 	text, _ := json.Marshal(again.body)
 	for _, want := range []string{"Joiner", "no deletes", importedOID, `"Imported"`, "e0000000-0000-0000-0000-000000000002"} {
