@@ -97,6 +97,14 @@ func (b *builder) addGrant(r Resource, subscription string) error {
 	return nil
 }
 
+// putGrant takes a role assignment that was listed in a subscription, or in one that is not known.
+func (b *builder) putGrant(g rbac.Grant, subscription string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inherit(g.Scope, subscription)
+	b.grants[g.ID.Key()] = g
+}
+
 func (b *builder) addDeny(r Resource, subscription string) error {
 	d, ok := denyOf(r)
 	if ok {
@@ -118,7 +126,7 @@ func wellFormed(r Resource, ok bool) error {
 
 // inherit notes that a subscription inherits from a management group: its listing showed an assignment made there.
 func (b *builder) inherit(scope azure.ID, subscription string) {
-	if subscription == "" || !strings.EqualFold(scope.Type(), azure.TypeManagementGroup) {
+	if subscription == "" || scope.Subscription() != "" || !strings.EqualFold(scope.Type(), azure.TypeManagementGroup) {
 		return
 	}
 	if b.above[scope.String()] == nil {

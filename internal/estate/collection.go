@@ -117,13 +117,6 @@ func (in *filesReader) restore(m map[string]any) error {
 	if err != nil {
 		return err
 	}
-	var c collection
-	if err := json.Unmarshal(text, &c); err != nil {
-		return fmt.Errorf("not a collection: %w", err)
-	}
-	if c.Version > collectionVersion {
-		return fmt.Errorf("saved by a newer version of aksid (form %d); this one reads form %d", c.Version, collectionVersion)
-	}
 	for i, s := range documents {
 		err := in.add(mapAt(s, "document"), textAt(s, "version"), textAt(s, "subscription"))
 		if err != nil && !errors.Is(err, errMalformed) {
@@ -134,6 +127,18 @@ func (in *filesReader) restore(m map[string]any) error {
 		if doc, ok := o.(map[string]any); ok {
 			in.addObject(doc, "")
 		}
+	}
+	return in.restoreRest(text)
+}
+
+// restoreRest takes what Save wrote beside the documents.
+func (in *filesReader) restoreRest(text []byte) error {
+	var c collection
+	if err := json.Unmarshal(text, &c); err != nil {
+		return fmt.Errorf("not a collection: %w", err)
+	}
+	if c.Version > collectionVersion {
+		return fmt.Errorf("saved by a newer version of aksid (form %d); this one reads form %d", c.Version, collectionVersion)
 	}
 	in.answered(c.Answered...)
 	for _, id := range c.Absent {

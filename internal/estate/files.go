@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ type Files struct {
 // Bounds of a folder.
 const (
 	maxFiles  = 10_000
-	maxFolder = 1 << 30 // bytes in all
+	maxFolder = 16 << 30 // bytes in all: collections of fleets are large, and read piece by piece
 )
 
 // Load implements Source.
@@ -50,7 +51,7 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := in.read(p); err != nil {
+		if err := in.read(ctx, p); err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
 	}
@@ -158,13 +159,17 @@ type listing struct {
 	principals    map[azure.PrincipalID]bool
 }
 
-func (in *filesReader) read(path string) error {
+func (in *filesReader) read(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if in.text, err = readText(f); err != nil {
+	r := bufio.NewReader(f)
+	if streams(r) {
+		return in.readCollection(ctx, r)
+	}
+	if in.text, err = readText(r); err != nil {
 		return err
 	}
 	v, err := decodeText(in.text)
