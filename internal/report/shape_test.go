@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -154,6 +155,34 @@ func shapes(t *testing.T, r Report) {
 	}
 	if n := len(whole.Clusters); tally.Clusters != n {
 		t.Errorf("%d clusters, counted as %d", n, tally.Clusters)
+	}
+}
+
+// Names in Azure are others' to choose: an estate full of hostile ones makes reports as well formed as any.
+func TestHostileEstate(t *testing.T) {
+	n := 0
+	for _, name := range hostile {
+		if _, err := azure.ParseID("/" + name); err != nil || name == "" {
+			continue // no name of a resource
+		}
+		a, _ := archive(t, "freight")
+		name = strings.ReplaceAll(name, "/", "∕") // a slash would make another id
+		evil := strings.Trim(printed(t, name), "\"\n")
+		for i := range a.Files {
+			for _, good := range []string{"freight-prod", "id-freight-aks", "aks-network", "snet-aks", "rg-hub", "mg-corp"} {
+				a.Files[i].Data = bytes.ReplaceAll(a.Files[i].Data, []byte(good), []byte(good+evil))
+			}
+		}
+		var r Report
+		t.Run("load", func(t *testing.T) { r = check(t, a) })
+		if whole, tally := r.Result(); tally.Clusters != 1 || !strings.HasSuffix(whole.Clusters[0].Name, name) {
+			t.Errorf("%q: %d clusters", name, tally.Clusters)
+		}
+		shapes(t, r)
+		n++
+	}
+	if n < len(hostile)/2 {
+		t.Errorf("%d names of %d are names of resources", n, len(hostile))
 	}
 }
 
