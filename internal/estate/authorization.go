@@ -29,6 +29,7 @@ func grantOf(r Resource) (rbac.Grant, bool) {
 		Scope:         scopeOf(r),
 		Condition:     r.Text("properties.condition"),
 		CreatedOn:     timeAt(r.Doc, "properties.createdOn"),
+		CreatedBy:     guidAt(r.Doc, "properties.createdBy"),
 	}
 	return g, !g.Role.IsZero() && !g.Principal.IsZero() && !g.Scope.IsZero()
 }

@@ -208,12 +208,21 @@ func (j *judge) granted(by *rbac.Grant) {
 		v.Reason = role + " allows it now."
 		return
 	case last != nil && last.Before(since):
-		v.Reason = fmt.Sprintf("%s allows it since %s, after the failure was last seen.", role, since.Format(time.RFC3339))
+		v.Reason = fmt.Sprintf("%s allows it since %s%s, after the failure was last seen.", role, since.Format(time.RFC3339), j.givenBy(by))
 		f.Remedy.Advice = "Wait for the next try."
 	default:
-		v.Reason = fmt.Sprintf("%s allows it since %s. Azure needs up to ten minutes until an assignment counts, for clusters' identities up to an hour.", role, since.Format(time.RFC3339))
+		v.Reason = fmt.Sprintf("%s allows it since %s%s. Azure needs up to ten minutes until an assignment counts, for clusters' identities up to an hour.", role, since.Format(time.RFC3339), j.givenBy(by))
 	}
 	v.GrantedOn = &since
+}
+
+// givenBy names who made an assignment, as far as it and the directory say.
+func (j *judge) givenBy(g *rbac.Grant) string {
+	if g.CreatedBy.IsZero() {
+		return ""
+	}
+	object, _ := j.e.Object(g.CreatedBy)
+	return " (given by " + orThe(object.Name, g.CreatedBy.String()) + ")"
 }
 
 // breaks is what does not work as long as a cluster's identity lacks what was refused, as the catalogue knows it.

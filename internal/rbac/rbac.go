@@ -38,7 +38,8 @@ type Grant struct {
 	Scope         azure.ID
 	Condition     string
 	From, Until   time.Time
-	CreatedOn     time.Time // informative
+	CreatedOn     time.Time  // informative
+	CreatedBy     azure.GUID // object id of who made it; informative
 }
 
 // Deny is a deny assignment (azure-facts 3.4).
