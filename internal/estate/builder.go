@@ -255,7 +255,9 @@ func (b *builder) build() *Estate {
 		}
 	}
 	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
-	e.Policy = rbac.New(b.changes()...)
+	changes := b.changes()
+	b.grants = nil // of a fleet, too much to have twice
+	e.Policy = rbac.New(changes...)
 	e.held, e.counts = map[azure.PrincipalID][]*rbac.Grant{}, map[string]int{}
 	for g := range e.Policy.Grants() {
 		e.held[g.Principal] = append(e.held[g.Principal], g)

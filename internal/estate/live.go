@@ -131,7 +131,11 @@ func (w *walk) clustersNamed(ctx context.Context, name string) error {
 	}
 	var seen []string
 	matched := 0
-	for _, doc := range w.clustersIn(ctx, group) {
+	docs, indexed := w.indexedClusters(ctx, group, short)
+	if !indexed {
+		docs = w.clustersIn(ctx, group)
+	}
+	for _, doc := range docs {
 		id := linkAt(doc, "id")
 		seen = append(seen, id.ResourceGroup()+"/"+id.Name())
 		if short == "" || strings.EqualFold(id.Name(), short) {
