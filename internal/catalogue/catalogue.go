@@ -100,6 +100,11 @@ var all = []*Requirement{
 	&gatewaySubnet,
 	&routingZone,
 	&virtualNodeSubnet,
+	&creatorCluster,
+	&creatorSubnets,
+	&creatorAddresses,
+	&creatorIdentities,
+	&creatorEncryptionSet,
 }
 
 // Built-in roles by their display names, which az takes as they are.
@@ -114,6 +119,7 @@ const (
 	roleKeyVaultContributor       = "Key Vault Contributor"
 	roleVirtualMachineContributor = "Virtual Machine Contributor"
 	roleStorageAccountContributor = "Storage Account Contributor"
+	roleAKSContributor            = "Azure Kubernetes Service Contributor Role"
 	roleAcrPull                   = "AcrPull"
 	roleRepositoryReader          = "Container Registry Repository Reader"
 )

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/catalogue"
 	"aksid/internal/cloud"
 	"aksid/internal/estate"
 	"aksid/internal/local"
@@ -30,6 +31,8 @@ type world struct {
 	operator string // token
 	cluster  *estate.Cluster
 	count    int
+
+	creator azure.ID // an identity that stands for who updates the cluster
 
 	platform, hub, subnet, apiSubnet, podSubnet, routes, ip, prefix, identity, addOn, kubelet azure.ID
 	registry, abacRegistry, zone, publicZone, des, vault, capacity, hosts, gateway            azure.ID
@@ -56,6 +59,7 @@ func newWorld(t *testing.T) *world {
 	w.prefix = w.hub.Resource("Microsoft.Network/publicIPPrefixes", "prefix")
 	w.identity = w.platform.Resource("Microsoft.ManagedIdentity/userAssignedIdentities", "id-cluster")
 	w.kubelet = w.platform.Resource("Microsoft.ManagedIdentity/userAssignedIdentities", "id-kubelet")
+	w.creator = w.platform.Resource("Microsoft.ManagedIdentity/userAssignedIdentities", "id-creator")
 	w.addOn = w.platform.Resource("Microsoft.ManagedIdentity/userAssignedIdentities", "id-addon")
 	w.registry = w.platform.Resource(estate.TypeRegistry, "proofacr")
 	w.abacRegistry = w.platform.Resource(estate.TypeRegistry, "proofabac")
@@ -109,7 +113,7 @@ func (w *world) build() {
 		id   azure.ID
 		body doc
 	}{
-		{w.hub, doc{}}, {w.platform, doc{}}, {w.routes, doc{}}, {w.identity, doc{}}, {w.kubelet, doc{}}, {w.addOn, doc{}},
+		{w.hub, doc{}}, {w.platform, doc{}}, {w.routes, doc{}}, {w.identity, doc{}}, {w.kubelet, doc{}}, {w.addOn, doc{}}, {w.creator, doc{}},
 		{w.ip, doc{"sku": doc{"name": "Standard"}, "properties": doc{"publicIPAllocationMethod": "Static"}}},
 		{w.prefix, doc{"sku": doc{"name": "Standard"}, "properties": doc{"prefixLength": 30}}},
 		{w.subnet.Parent(), doc{"properties": doc{"addressSpace": doc{"addressPrefixes": []any{"10.10.0.0/16"}}, "subnets": []any{
@@ -216,12 +220,30 @@ func (w *world) await() {
 	}
 }
 
+// updateAs updates the cluster as somebody who has everything that it takes, but for one need.
+func (w *world) updateAs(e *estate.Estate, who estate.Identity, but catalogue.Need) error {
+	for _, r := range catalogue.All() {
+		if r.Actor != estate.Creator {
+			continue
+		}
+		for need := range r.Needs(e, w.cluster) {
+			if !need.Scope.Equal(but.Scope) || need.Actions[0] != but.Actions[0] {
+				defer w.grant(who.Principal, need.Scope, need.Actions, nil)()
+			}
+		}
+	}
+	defer w.grant(w.principalOf(w.identity), w.kubelet, []azure.Action{"*"}, nil)() // which AKS looks at afterwards
+	return w.updateBy(w.as(who))
+}
+
 // updateCluster puts the cluster as it is, as az aks update does: AKS checks what it needs. It has the rest of that.
-func (w *world) updateCluster() error {
+func (w *world) updateCluster() error { return w.updateBy(w.operator) }
+
+func (w *world) updateBy(token string) error {
 	var c doc
 	w.must(w.get(w.clusterID(), &c))
 	defer w.grant(w.principalOf(w.identity), w.hub, []azure.Action{"*"}, nil)()
-	err := w.call(w.operator, http.MethodPut, w.clusterID(), c)
+	err := w.call(token, http.MethodPut, w.clusterID(), c)
 	if err == nil {
 		w.await()
 	}
@@ -243,6 +265,7 @@ func (w *world) load() *estate.Estate {
 	w.cluster = e.Clusters[0]
 	w.withAddOns(w.cluster)
 	e.AddKube(w.cluster, w.kube())
+	e.NameCreator(w.principalOf(w.creator))
 	return e
 }
 
@@ -275,9 +298,12 @@ func (w *world) kube() *estate.Kube {
 // as is a token of an identity of the cluster, from the metadata service of where it is attached.
 func (w *world) as(who estate.Identity) string {
 	w.t.Helper()
-	machine := w.cluster.ID
-	if who.Role != estate.ControlPlane {
-		machine = who.Resource // which counts as a machine that has this identity alone
+	machine := who.Resource // which counts as a machine that has this identity alone
+	switch who.Role {
+	case estate.ControlPlane:
+		machine = w.cluster.ID
+	case estate.Creator:
+		machine = w.creator
 	}
 	token, err := w.az.MachineToken(w.ctx, machine)
 	w.must(err)

@@ -50,7 +50,9 @@ type sourceOptions struct {
 	Parameters       string   // file with a template's parameters
 	Kube             []string // files of Kubernetes objects
 	objects          *estate.Kube
-	Keep             bool         // keep what is read, to save it
+	Keep             bool   // keep what is read, to save it
+	Creator          string // object id or client id of who creates and updates the clusters
+	creator          azure.GUID
 	Also             []azure.ID   // resources to read besides
 	Ask              []azure.GUID // objects to look up in the directory besides
 }
@@ -111,6 +113,7 @@ func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
 	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
 	f.StringVar(&o.Parameters, "parameters", "", "`file` with the parameters of an ARM template (default: NAME.parameters.json beside it)")
+	f.StringVar(&o.Creator, "creator", "", "look also at what who creates and updates the clusters needs: a person's, group's or pipeline's object `id`, or client id")
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
 }
 
@@ -241,6 +244,11 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 	if o.objects, err = readKube(o.Kube); err != nil {
 		return nil, err
 	}
+	if o.Creator != "" {
+		if o.creator, err = azure.ParseGUID(o.Creator); err != nil {
+			return nil, usagef("--creator %s is no object id; see: az ad signed-in-user show --query id", o.Creator)
+		}
+	}
 	p := &progress{say: a.note}
 	source, err := a.source(ctx, o, p.set)
 	if err != nil {
@@ -255,6 +263,9 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 		return nil, unreadError{err}
 	case err != nil:
 		return nil, usageError{err}
+	}
+	if !o.creator.IsZero() {
+		e.NameCreator(o.creator)
 	}
 	if o.objects != nil {
 		if n := len(e.Clusters); n != 1 {
@@ -326,7 +337,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -371,7 +382,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		return nil, err
 	}
 	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
-	l.Also, l.Ask = o.Also, o.Ask
+	l.Also, l.Ask, l.Creator = o.Also, o.Ask, o.creator
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

@@ -37,6 +37,7 @@ type Estate struct {
 	actors       map[azure.PrincipalID][]*Cluster    // clusters by the identities that they act as
 	nodeGroups   map[string]bool                     // node resource groups of the clusters, by their key
 	kube         map[string]*Kube                    // Kubernetes objects by the key of their cluster
+	creator      Identity                            // who writes the clusters, if the user says so
 	kept         *collection                         // what Save writes
 	counts       map[string]int                      // role assignments by lower-cased subscription
 	below        map[string][]azure.ID               // resources by the key of a scope that was listed

@@ -51,13 +51,17 @@ func (w *walk) memberships(ctx context.Context) {
 	}
 }
 
-// acting are the identities of the clusters, service principals included: the directory has been asked for their object ids.
+// acting are the identities of the clusters and who creates them, service principals included: the directory has been asked for their object ids.
 func (w *walk) acting() []Identity {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var all []Identity
 	for key := range w.builder.clusters {
 		all = append(all, w.estate.Identities(&Cluster{w.estate.resources[key]})...)
+	}
+	if !w.Creator.IsZero() {
+		w.estate.NameCreator(w.Creator)
+		all = append(all, w.estate.creator)
 	}
 	return all
 }
@@ -100,6 +104,9 @@ func (w *walk) assignedTo(ctx context.Context, p azure.PrincipalID, subs []azure
 func (w *walk) directory(ctx context.Context) {
 	w.mu.Lock()
 	ids := slices.Clone(w.Ask)
+	if !w.Creator.IsZero() {
+		ids = append(ids, w.Creator)
+	}
 	for _, g := range w.grants {
 		ids = append(ids, g.Principal)
 	}

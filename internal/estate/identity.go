@@ -128,6 +128,9 @@ func (e *Estate) Identities(c *Cluster) []Identity {
 // Actor is the identity that plays a role for a cluster. On clusters with a service principal
 // that one is the control plane and the kubelet. addOn names the add-on, without case, for the role AddOn.
 func (e *Estate) Actor(c *Cluster, role IdentityRole, addOn string) (Identity, bool) {
+	if role == Creator {
+		return e.creator, e.creator.Known()
+	}
 	for _, id := range e.Identities(c) {
 		both := id.Role == ServicePrincipal && (role == ControlPlane || role == Kubelet)
 		if both || id.Role == role && strings.EqualFold(id.AddOn, addOn) {
@@ -135,6 +138,25 @@ func (e *Estate) Actor(c *Cluster, role IdentityRole, addOn string) (Identity, b
 		}
 	}
 	return Identity{}, false
+}
+
+// NameCreator says who creates and updates the clusters, by object id or client id. It is for whoever has loaded the estate,
+// before anything asks it.
+func (e *Estate) NameCreator(id azure.GUID) {
+	e.creator = Identity{Role: Creator, Kind: ServicePrincipalSecret, Name: e.PrincipalName(id), Principal: id}
+	if sp, ok := e.ServicePrincipal(id); ok {
+		e.creator.Name, e.creator.Principal, e.creator.Client = e.PrincipalName(sp.ID), sp.ID, id
+	} else if o, known := e.Object(id); known == Known && o.Type != "" {
+		e.creator.Kind = o.Type
+	}
+}
+
+// PrincipalType is what a role assignment calls the kind of the identity's principal.
+func (i Identity) PrincipalType() string {
+	if i.Role == Creator {
+		return i.Kind
+	}
+	return ServicePrincipalSecret
 }
 
 // TypeIdentity is the resource type of a user-assigned identity.

@@ -29,6 +29,7 @@ type Live struct {
 	Keep          bool               // keep what is read, for Estate.Save
 	Also          []azure.ID         // resources to read besides, as far as they are there and of a known type
 	Ask           []azure.GUID       // objects to look up in the directory besides
+	Creator       azure.GUID         // who creates and updates the clusters, by object id or client id; zero: not of interest
 	Progress      func(string)       // told what is being read; may be nil
 }
 
@@ -98,6 +99,9 @@ func (w *walk) start(ctx context.Context) error {
 		w.resource(ctx, id)
 	}
 	w.estate.Registries = distinct(w.estate.Registries)
+	if !w.Creator.IsZero() {
+		w.once("app "+w.Creator.String(), func() { w.servicePrincipal(ctx, w.Creator) })
+	}
 	for _, id := range w.Also {
 		w.resource(ctx, id)
 	}

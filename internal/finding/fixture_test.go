@@ -79,6 +79,7 @@ type fixture struct {
 	path       string
 	archive    *txtar.Archive
 	registries []string
+	creator    azure.GUID // zero: nobody says who
 	options    Options
 }
 
@@ -97,6 +98,9 @@ func readFixture(t *testing.T, path string) fixture {
 			if f.options.Before, err = ParseBefore(expand(strings.TrimSpace(before))); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if creator, ok := strings.CutPrefix(line, "creator: "); ok {
+			f.creator = azure.MustGUID(expand(strings.TrimSpace(creator)))
 		}
 		if now, ok := strings.CutPrefix(line, "now: "); ok {
 			if f.options.Now, err = time.Parse(time.RFC3339, strings.TrimSpace(now)); err != nil {
@@ -170,9 +174,12 @@ func (f fixture) load(t *testing.T, quiet bool) *estate.Estate {
 			t.Fatal(err)
 		}
 	}
-	e, err := estate.Files{Path: dir, Registries: f.registries}.Load(context.Background())
+	e, err := estate.Files{Path: dir, Registries: f.registries, Keep: true}.Load(context.Background())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !f.creator.IsZero() {
+		e.NameCreator(f.creator)
 	}
 	if kube != "" {
 		k, err := estate.ReadKube(kube)

@@ -54,5 +54,5 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 
 // assign is the grant that meets the need, with the role that documents name.
 func (a *Assessment) assign() estate.Assign {
-	return estate.Assign{Role: a.Need.Role, Principal: a.Identity.Principal, PrincipalType: "ServicePrincipal", Scope: a.Need.Scope}
+	return estate.Assign{Role: a.Need.Role, Principal: a.Identity.Principal, PrincipalType: a.Identity.PrincipalType(), Scope: a.Need.Scope}
 }
