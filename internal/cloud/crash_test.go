@@ -61,6 +61,12 @@ func (a *acknowledged) add(list *[]string, id string) {
 	*list = append(*list, id)
 }
 
+func (a *acknowledged) count() int {
+	a.Lock()
+	defer a.Unlock()
+	return len(a.resources) + len(a.clusters)
+}
+
 // TestKill kills the local Azure ten times under load. Every acknowledged write is there afterwards,
 // and clusters that were half made are finished after the restart.
 func TestKill(t *testing.T) {
@@ -140,7 +146,10 @@ func killRound(t *testing.T, w *world, rg, principal string, round int, acks *ac
 	for n := range 4 {
 		clients.Go(func() { c.write(rg, principal, fmt.Sprintf("%d-%d", round, n), acks) })
 	}
-	time.Sleep(time.Duration(60+rand.IntN(200)) * time.Millisecond)
+	enough := acks.count() + 10 + rand.IntN(40)
+	for deadline := time.Now().Add(10 * time.Second); acks.count() < enough && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

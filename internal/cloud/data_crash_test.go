@@ -37,6 +37,12 @@ func (d *dataWriter) ack(list *[]string, name string) {
 	*list = append(*list, name)
 }
 
+func (d *dataWriter) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.sentTexts)
+}
+
 func (d *dataWriter) write(t *testing.T, client *registryClient, name string) {
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("%s-%d", name, i)
@@ -105,7 +111,10 @@ func (d *dataWriter) round(t *testing.T, w *world, auth authn.Authenticator, rou
 	for n := range 3 {
 		writers.Go(func() { d.write(t, client, fmt.Sprintf("r%d-%d", round, n)) })
 	}
-	time.Sleep(time.Duration(150+rand.IntN(250)) * time.Millisecond)
+	enough := d.count() + 10 + rand.IntN(30)
+	for deadline := time.Now().Add(10 * time.Second); d.count() < enough && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

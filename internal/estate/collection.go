@@ -32,6 +32,7 @@ type collection struct {
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
 	Registries []azure.ID                     `json:"registries"` // those that the user named
 	Below      map[string][]azure.ID          `json:"below"`      // resources in scopes that were listed
+	BuiltIn    bool                           `json:"builtIn"`    // built-in roles that are not among the documents are this program's own
 }
 
 type savedDocument struct {
@@ -167,6 +168,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 		in.unsureOf(principal, groups)
 	}
 	in.collected = in.collected || len(c.Listed) > 0
+	in.builtIn = in.builtIn || c.BuiltIn
 	in.estate.Incomplete = append(in.estate.Incomplete, c.Incomplete...)
 	in.estate.Registries = append(in.estate.Registries, c.Registries...)
 	maps.Copy(in.estate.below, c.Below)

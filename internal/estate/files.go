@@ -61,7 +61,7 @@ func (f Files) Load(ctx context.Context) (*Estate, error) {
 	if err := in.nameRegistries(f.Registries); err != nil {
 		return nil, err
 	}
-	if !in.collected {
+	if !in.collected || in.builtIn {
 		in.completeRoles()
 	}
 	if len(in.later) > 0 {
@@ -149,6 +149,7 @@ type filesReader struct {
 	parameters map[string][]byte // parameter files by their path
 	listed     map[string]bool   // lower-cased subscriptions whose role assignments are all in the files
 	denyListed bool              // there is a list of deny assignments, or one that is empty: az prints no other as {"value": []}
+	builtIn    bool              // built-in roles that the files lack are the program's own, although what was saved is among them
 	collected  bool              // what was saved is among the files: it tells itself what it lacks
 	current    listing
 }
@@ -327,6 +328,9 @@ func (in *filesReader) noteName(p azure.PrincipalID, name any) {
 
 // completeRoles takes the built-in roles from the program's own table where the files do not have them.
 func (in *filesReader) completeRoles() {
+	if in.kept != nil {
+		in.kept.BuiltIn = true
+	}
 	for _, g := range in.grants {
 		if _, ok := in.roles[g.Role]; ok {
 			continue
