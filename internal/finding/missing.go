@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"strings"
 
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
@@ -36,6 +37,8 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 		switch {
 		case a.Need.Certainty == catalogue.Maybe:
 			severity, title = Note, "perhaps: "+title
+		case a.Need.Phase == catalogue.Rebuild && p.toBeMade():
+			title = strings.Replace(title, "rebuilding", "creating", 1)
 		case a.Need.Phase == catalogue.Rebuild && p.Before.Occasion != catalogue.Rebuilding:
 			severity = Warning
 		}

@@ -17,8 +17,7 @@ var roleAfterCluster = Rule{
 	Source:   "private-clusters, configure-kubenet, pre-created-kubelet-managed-identity, api-server-vnet-integration",
 	Severity: Error,
 	Run: func(p *Pass) {
-		cluster, ok := p.Estate.Declared(p.Cluster.ID)
-		if !ok || !cluster.Creates {
+		if !p.toBeMade() {
 			return
 		}
 		for _, a := range p.Assessments {
@@ -27,6 +26,12 @@ var roleAfterCluster = Rule{
 			}
 		}
 	},
+}
+
+// toBeMade reports whether a plan or template makes the cluster: what a rebuild would need, that needs as well.
+func (p *Pass) toBeMade() bool {
+	d, ok := p.Estate.Declared(p.Cluster.ID)
+	return ok && d.Creates
 }
 
 // checkedAtCreate reports whether AKS needs something of the control plane identity when it creates a cluster: what it checks at
