@@ -180,7 +180,7 @@ func (p *plan) subscription(r *planned) string {
 }
 
 func (p *plan) providerSubscription(key string) string {
-	expr, _ := members(p.providers, key, "expressions", "subscription_id").(map[string]any)
+	expr, _ := memberAt(p.providers, key, "expressions", "subscription_id").(map[string]any)
 	if s := p.evaluate(site{config: p.config}, expr, wantGUID).one(); s != "" {
 		return s
 	}

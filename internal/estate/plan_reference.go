@@ -309,13 +309,14 @@ func (p *plan) variable(at site, name string, rest []step, w want) found {
 			return p.evaluate(parent, expr, w)
 		}
 	}
-	return found{values: textsOf(descend(members(at.config, "variables", name, "default"), rest), w)}
+	return found{values: textsOf(descend(memberAt(at.config, "variables", name, "default"), rest), w)}
 }
 
 // member is a member of an object, without case folding.
 func member(v any, name string) any { m, _ := v.(map[string]any); return m[name] }
 
-func members(v any, names ...string) any {
+// memberAt is a member further inside.
+func memberAt(v any, names ...string) any {
 	for _, n := range names {
 		v = member(v, n)
 	}
@@ -354,7 +355,7 @@ func (p *plan) caller(module string) (site, map[string]any) {
 	name := steps[len(steps)-1].text
 	parent := spell(steps[:len(steps)-2])
 	config := p.moduleConfig(parent)
-	call, _ := members(config, "module_calls", name).(map[string]any)
+	call, _ := memberAt(config, "module_calls", name).(map[string]any)
 	return site{parent, config, key, mapAt(call, "for_each_expression")}, call
 }
 
@@ -473,7 +474,7 @@ func (p *plan) foresee(r *planned, path string, w want) found {
 
 // output is an output of a module, of each instance that can be meant.
 func (p *plan) output(at site, name string, rest []step, refs []string, w want) found {
-	call, _ := members(at.config, "module_calls", name).(map[string]any)
+	call, _ := memberAt(at.config, "module_calls", name).(map[string]any)
 	config := mapAt(call, "module")
 	if config == nil {
 		return found{}
@@ -484,7 +485,7 @@ func (p *plan) output(at site, name string, rest []step, refs []string, w want) 
 		inside := site{module: module, config: config}
 		for _, o := range sortedNames(mapAt(config, "outputs")) {
 			if len(rest) == 0 || rest[0].text == o {
-				expr, _ := members(config, "outputs", o, "expression").(map[string]any)
+				expr, _ := memberAt(config, "outputs", o, "expression").(map[string]any)
 				out.add(p.part(inside, expr, rest, w))
 			}
 		}

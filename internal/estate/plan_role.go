@@ -267,9 +267,9 @@ func (p *plan) edges(address string) []string {
 		}
 		return out
 	case rest[0].text == "output":
-		expr, _ := members(config, "outputs", rest[1].text, "expression").(map[string]any)
+		expr, _ := memberAt(config, "outputs", rest[1].text, "expression").(map[string]any)
 		out = p.refer(module, textsAt(expr, "references"))
-		return append(out, p.refer(module, textsAt(members(config, "outputs", rest[1].text), "depends_on"))...)
+		return append(out, p.refer(module, textsAt(memberAt(config, "outputs", rest[1].text), "depends_on"))...)
 	case rest[0].text == "var":
 		if parent, call := p.caller(module); call != nil {
 			out = p.refer(withoutKeys(parent.module), textsAt(mapAt(call, "expressions."+rest[1].text), "references"))

@@ -124,11 +124,11 @@ func (p *plan) readBlock(b *hclsyntax.Block, module string, config map[string]an
 			}
 		}
 	case b.Type == "module" && len(b.Labels) == 1:
-		if call, ok := members(config, "module_calls", b.Labels[0]).(map[string]any); ok {
+		if call, ok := memberAt(config, "module_calls", b.Labels[0]).(map[string]any); ok {
 			w.block(b.Body, objectIn(call, "expressions"), call)
 		}
 	case b.Type == "output" && len(b.Labels) == 1:
-		if o, ok := members(config, "outputs", b.Labels[0]).(map[string]any); ok && b.Body.Attributes["value"] != nil {
+		if o, ok := memberAt(config, "outputs", b.Labels[0]).(map[string]any); ok && b.Body.Attributes["value"] != nil {
 			w.keep(objectIn(o, "expression"), b.Body.Attributes["value"].Expr)
 		}
 	}

@@ -174,13 +174,13 @@ func base() []block {
 	}
 }
 
-// join and pull are role assignments with references in the place of principal and scope.
-func join2(principal, scope []string) block {
+// joining and pulling are role assignments with references in the place of principal and scope.
+func joining(principal, scope []string) block {
 	return block{address: "azurerm_role_assignment.join", after: `{"role_definition_name": "Network Contributor"}`,
 		refs: map[string][]string{"principal_id": principal, "scope": scope}}
 }
 
-func pull2(principal, scope []string) block {
+func pulling(principal, scope []string) block {
 	return block{address: "azurerm_role_assignment.pull", after: `{"role_definition_name": "AcrPull", "skip_service_principal_aad_check": true}`,
 		refs: map[string][]string{"principal_id": principal, "scope": scope}}
 }
@@ -225,17 +225,17 @@ func TestPlanStyles(t *testing.T) {
 		want                   string
 	}{
 		{name: "no roles", blocks: base(), want: "NotGranted NotGranted"},
-		{name: "plain references", blocks: with(join2(identityRef, subnetRef), pull2(kubeletRef, registryRef)), want: granted},
-		{name: "the control plane's principal pulls", blocks: with(pull2(identityRef, registryRef)), want: "NotGranted NotGranted"},
-		{name: "the whole group", blocks: with(join2(identityRef, []string{"azurerm_resource_group.g.id"}), pull2(kubeletRef, []string{"azurerm_resource_group.g.id"})), want: granted},
-		{name: "one() of a splat", blocks: with(join2([]string{"azurerm_user_assigned_identity.aks"}, []string{"azurerm_subnet.nodes"})), want: "Granted NotGranted"},
-		{name: "a splat of the cluster: which identity is not told", blocks: with(join2(identityRef, subnetRef), pull2([]string{"azurerm_kubernetes_cluster.aks"}, registryRef)), want: "Granted Granted"},
-		{name: "a variable of the root", variables: `{"oid": {"value": "44444444-4444-4444-4444-444444444444"}}`, blocks: with(join2([]string{"var.oid"}, subnetRef)), want: "NotGranted NotGranted"},
-		{name: "a local, with one identity in sight", blocks: with(join2([]string{"local.principal", "relevant azurerm_user_assigned_identity.aks principal_id"}, subnetRef)), want: "Granted NotGranted"},
+		{name: "plain references", blocks: with(joining(identityRef, subnetRef), pulling(kubeletRef, registryRef)), want: granted},
+		{name: "the control plane's principal pulls", blocks: with(pulling(identityRef, registryRef)), want: "NotGranted NotGranted"},
+		{name: "the whole group", blocks: with(joining(identityRef, []string{"azurerm_resource_group.g.id"}), pulling(kubeletRef, []string{"azurerm_resource_group.g.id"})), want: granted},
+		{name: "one() of a splat", blocks: with(joining([]string{"azurerm_user_assigned_identity.aks"}, []string{"azurerm_subnet.nodes"})), want: "Granted NotGranted"},
+		{name: "a splat of the cluster, which brings one principal alone", blocks: with(joining(identityRef, subnetRef), pulling([]string{"azurerm_kubernetes_cluster.aks"}, registryRef)), want: granted},
+		{name: "a variable of the root", variables: `{"oid": {"value": "44444444-4444-4444-4444-444444444444"}}`, blocks: with(joining([]string{"var.oid"}, subnetRef)), want: "NotGranted NotGranted"},
+		{name: "a local, with one identity in sight", blocks: with(joining([]string{"local.principal", "relevant azurerm_user_assigned_identity.aks principal_id"}, subnetRef)), want: "Granted NotGranted"},
 		{name: "a local, with two in sight", blocks: with(
 			block{address: "azurerm_user_assigned_identity.other", after: `{"name": "id-other", "resource_group_name": "rg"}`},
-			join2([]string{"local.principal", "relevant azurerm_user_assigned_identity.aks principal_id", "relevant azurerm_user_assigned_identity.other principal_id"}, subnetRef)), want: "Unknown NotGranted"},
-		{name: "a local, with nothing in sight", blocks: with(join2([]string{"local.principal"}, subnetRef)), want: "Unknown NotGranted"},
+			joining([]string{"local.principal", "relevant azurerm_user_assigned_identity.aks principal_id", "relevant azurerm_user_assigned_identity.other principal_id"}, subnetRef)), want: "Unknown NotGranted"},
+		{name: "a local, with nothing in sight", blocks: with(joining([]string{"local.principal"}, subnetRef)), want: "Unknown NotGranted"},
 		{name: "for_each over resources", blocks: with(block{address: `azurerm_role_assignment.all["x"]`, after: `{"role_definition_name": "AcrPull"}`,
 			refs: map[string][]string{"principal_id": kubeletRef, "scope": {"each.value.id"}}, each: []string{"azurerm_container_registry.acr"}}), want: "NotGranted Granted"},
 		{name: "for_each over a set of ids", blocks: with(block{address: `azurerm_role_assignment.all["/subscriptions/` + unnamedSubscription + `/resourceGroups/rg"]`, after: `{"role_definition_name": "AcrPull"}`,
@@ -244,7 +244,7 @@ func TestPlanStyles(t *testing.T) {
 				"outputs": {"principal_id": {"expression": {"references": ["azurerm_user_assigned_identity.this.principal_id", "azurerm_user_assigned_identity.this"]}},
 				            "id": {"expression": {"references": ["azurerm_user_assigned_identity.this.id", "azurerm_user_assigned_identity.this"]}}}}}}}`,
 			blocks: append(replaceIdentity(base()), block{address: "module.identity.azurerm_user_assigned_identity.this", after: `{"name": "id-aks", "resource_group_name": "rg"}`},
-				join2([]string{"module.identity.principal_id"}, subnetRef)), want: "Granted NotGranted"},
+				joining([]string{"module.identity.principal_id"}, subnetRef)), want: "Granted NotGranted"},
 		{name: "a module's inputs", calls: `{"module_calls": {"roles": {"expressions": {
 				"principal": {"references": ["azurerm_user_assigned_identity.aks.principal_id", "azurerm_user_assigned_identity.aks"]},
 				"scope": {"references": ["azurerm_subnet.nodes.id", "azurerm_subnet.nodes"]}}, "module": {"variables": {"principal": {}, "scope": {}}}}}}`,
@@ -263,16 +263,13 @@ func TestPlanStyles(t *testing.T) {
 		{name: "a group of the directory", blocks: with(
 			block{address: "azuread_group.aks", after: `{"display_name": "clusters"}`},
 			block{address: "azuread_group_member.aks", refs: map[string][]string{"group_object_id": {"azuread_group.aks.object_id"}, "member_object_id": identityRef}},
-			join2([]string{"azuread_group.aks.object_id"}, subnetRef)), want: "Granted NotGranted"},
+			joining([]string{"azuread_group.aks.object_id"}, subnetRef)), want: "Granted NotGranted"},
 		{name: "an azapi role assignment", blocks: with(block{address: "azapi_resource.role", after: `{"type": "Microsoft.Authorization/roleAssignments@2022-04-01", "name": "55555555-5555-5555-5555-555555555555",
 			"body": {"properties": {"principalType": "ServicePrincipal", "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7"}}}`,
 			refs: map[string][]string{"parent_id": subnetRef, "body": identityRef}}), want: "Granted NotGranted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := load(t, Files{Path: write(t, "plan.json", planOf(t, c.variables, c.calls, c.blocks...))})
-			if c.name == "a splat of the cluster: which identity is not told" {
-				c.want = granted // the control plane is user-assigned: the cluster brings no other principal
-			}
 			if got := outcomes(t, e); got != c.want {
 				t.Errorf("%s, want %s; grants %s", got, c.want, grants(e))
 			}
@@ -306,7 +303,7 @@ func TestPlanOfExisting(t *testing.T) {
 	blocks := base()
 	blocks[3].actions = "no-op"
 	blocks[3].after = `{"id": "/subscriptions/` + planSub + `/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-aks", "name": "id-aks", "resource_group_name": "rg", "principal_id": "` + oid + `", "client_id": "` + oid + `"}`
-	text := planOf(t, "", "", append(blocks, pull2(kubeletRef, registryRef))...)
+	text := planOf(t, "", "", append(blocks, pulling(kubeletRef, registryRef))...)
 	e := load(t, Files{Path: write(t, "plan.json", text)})
 	if got := outcomes(t, e); got != "Unknown Granted" {
 		t.Errorf("%s: what an identity that exists holds already is not known", got)
@@ -328,7 +325,7 @@ func TestPlanOfExisting(t *testing.T) {
 func TestPlanReplaces(t *testing.T) {
 	blocks := base()
 	blocks[3].actions = "delete,create"
-	e := load(t, Files{Path: write(t, "plan.json", planOf(t, "", "", append(blocks, join2([]string{"var.old"}, subnetRef))...))})
+	e := load(t, Files{Path: write(t, "plan.json", planOf(t, "", "", append(blocks, joining([]string{"var.old"}, subnetRef))...))})
 	if got := outcomes(t, e); got != "Unknown NotGranted" {
 		t.Error(got)
 	}
@@ -373,12 +370,12 @@ func TestPlanSource(t *testing.T) {
 		{"a local of itself", "local.a", `locals { a = local.a }`, "Unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := pull2(lost, registryRef)
+			b := pulling(lost, registryRef)
 			if strings.Contains(c.principal, "var.x") {
-				b = pull2([]string{"azurerm_kubernetes_cluster.aks.kubelet_identity[0].object_id", "azurerm_user_assigned_identity.aks.principal_id"}, registryRef)
+				b = pulling([]string{"azurerm_kubernetes_cluster.aks.kubelet_identity[0].object_id", "azurerm_user_assigned_identity.aks.principal_id"}, registryRef)
 			}
 			if c.name == "a local of itself" {
-				b = pull2([]string{"local.a"}, registryRef)
+				b = pulling([]string{"local.a"}, registryRef)
 			}
 			tf := "resource \"azurerm_role_assignment\" \"pull\" {\n  principal_id = " + c.principal + "\n  scope = azurerm_container_registry.acr.id\n}\n" + c.more
 			e := load(t, Files{Path: write(t, "plan.json", planOf(t, "", "", append(base(), b)...), "main.tf", tf)})
@@ -405,7 +402,7 @@ func TestSteps(t *testing.T) {
 // Whatever is in a plan, it is read or refused.
 func FuzzPlan(f *testing.F) {
 	t := &testing.T{}
-	f.Add([]byte(planOf(t, "", "", append(base(), pull2(kubeletRef, registryRef), join2(identityRef, subnetRef))...)))
+	f.Add([]byte(planOf(t, "", "", append(base(), pulling(kubeletRef, registryRef), joining(identityRef, subnetRef))...)))
 	f.Add([]byte(`{"format_version": "1.2", "resource_changes": [{"address": "module.m[\"a\"].azurerm_subnet.s", "type": "azurerm_subnet", "name": "s", "module_address": "module.m[\"a\"]", "change": {"actions": ["create"], "after": {}}}],
 		"configuration": {"root_module": {"module_calls": {"m": {"expressions": {"v": {"references": ["module.m.o"]}}, "module": {"outputs": {"o": {"expression": {"references": ["var.v"]}}},
 		"resources": [{"address": "azurerm_subnet.s", "expressions": {"name": {"references": ["var.v"]}}}]}}}}}}`))
