@@ -233,11 +233,12 @@ func reread(resp *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// parseID is for the ids of a request that aksid wrote.
-func parseID(s string) (azure.ID, error) {
+// clusterID reads the id of a cluster.
+func clusterID(s string) (azure.ID, error) {
+	const typ = "Microsoft.ContainerService/managedClusters"
 	id, err := azure.ParseID(s)
-	if err == nil && id.Type() == "" {
-		err = fmt.Errorf("%s is not the id of a resource", s)
+	if err == nil && !strings.EqualFold(id.Type(), typ) {
+		err = fmt.Errorf("%s is not the id of a cluster", s)
 	}
 	return id, err
 }

@@ -47,7 +47,7 @@ type Cluster struct {
 
 // Open starts a cluster's control plane. Its controllers start when a step needs them.
 func (a *Azure) Open(spec act.Cluster) (*Cluster, error) {
-	if _, err := parseID(spec.ID); err != nil {
+	if _, err := clusterID(spec.ID); err != nil {
 		return nil, err
 	}
 	c := &Cluster{Cluster: spec, azure: a, record: newRecord()}

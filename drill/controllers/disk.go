@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"path"
 
+	//lint:ignore SA1019 the provider's interface is made of these types
 	"github.com/Azure/azure-sdk-for-go/services/compute/mgmt/2019-12-01/compute"
 	"k8s.io/apimachinery/pkg/types"
 	provider "k8s.io/legacy-cloud-providers/azure"
@@ -21,7 +23,7 @@ func (c *Cluster) createDisk(step act.Step) (string, error) {
 	})
 	if err != nil {
 		return "", c.warn("PersistentVolumeClaim/"+step.Name, "persistentvolume-controller", "ProvisioningFailed",
-			fmt.Errorf("Failed to provision volume with StorageClass %q: %w", "managed", err)) //nolint:staticcheck // its words
+			fmt.Sprintf("Failed to provision volume with StorageClass %q: %v", "managed", err))
 	}
 	return id, nil
 }
@@ -30,8 +32,7 @@ func (c *Cluster) attachDisk(step act.Step) (string, error) {
 	name := path.Base(step.Disk)
 	_, err := c.cloud.AttachDisk(true, name, step.Disk, types.NodeName(step.Node), compute.CachingTypesReadOnly)
 	if err != nil {
-		return "", c.warn("Pod/drill", "attachdetach-controller", "FailedAttachVolume",
-			fmt.Errorf("AttachVolume.Attach failed for volume %q : %w", name, err)) //nolint:staticcheck // its words
+		return "", c.warn("Pod/drill", "attachdetach-controller", "FailedAttachVolume", fmt.Sprintf("AttachVolume.Attach failed for volume %q : %v", name, err))
 	}
 	return "", nil
 }
@@ -43,15 +44,15 @@ func (c *Cluster) detachDisk(step act.Step) (string, error) {
 
 func (c *Cluster) deleteDisk(step act.Step) (string, error) {
 	if err := c.cloud.DeleteManagedDisk(step.Disk); err != nil {
-		return "", c.warn("PersistentVolume/"+path.Base(step.Disk), "persistentvolume-controller", "VolumeFailedDelete", err)
+		return "", c.warn("PersistentVolume/"+path.Base(step.Disk), "persistentvolume-controller", "VolumeFailedDelete", err.Error())
 	}
 	return "", nil
 }
 
-// warn notes an event in the words of the controller that writes it, and hands the error on.
-func (c *Cluster) warn(object, source, reason string, err error) error {
+// warn notes an event in the words of the controller that writes it. These are the error too.
+func (c *Cluster) warn(object, source, reason, message string) error {
 	c.record.change(func() {
-		c.record.events = append(c.record.events, act.Event{Type: "Warning", Reason: reason, Message: err.Error(), Object: object, Source: source})
+		c.record.events = append(c.record.events, act.Event{Type: "Warning", Reason: reason, Message: message, Object: object, Source: source})
 	})
-	return err
+	return errors.New(message)
 }

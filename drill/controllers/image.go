@@ -38,8 +38,7 @@ func (c *Cluster) pullImage(step act.Step) (string, error) {
 		}
 		failed = append(failed, err)
 	}
-	last := failed[len(failed)-1]
-	return "", c.warn("Pod/drill", "kubelet", "Failed", fmt.Errorf("Failed to pull image %q: %w", step.Image, last)) //nolint:staticcheck // its words
+	return "", c.warn("Pod/drill", "kubelet", "Failed", fmt.Sprintf("Failed to pull image %q: %v", step.Image, failed[len(failed)-1]))
 }
 
 // keyring is what a node's credential provider has for an image. The provider reads a file.

@@ -68,12 +68,15 @@ func (c *Cluster) verdict(finished bool, bad ...string) error {
 	case e != nil:
 		return errors.New(e.Message)
 	case len(c.record.refused) > 0:
-		return errors.New("no event tells of it; the controller manager's log does")
+		return errLogged
 	case !finished:
 		return errNothing
 	}
 	return nil
 }
+
+// errLogged says that no event tells of a refusal.
+var errLogged = errors.New("no event tells of it; the controller manager's log does")
 
 // leaveNode lets the life cycle controller find out that a node's machine is gone. The machine that is gone is one that
 // never was, so that none has to be deleted.

@@ -80,11 +80,13 @@ func (c *Cluster) awaitService(step act.Step, good string) error {
 		return errNothing
 	}
 	c.record.mu.Lock()
-	defer c.record.mu.Unlock()
-	if e := c.record.event(object, bad); e != nil {
-		return errors.New(e.Message)
+	e := c.record.event(object, bad)
+	c.record.mu.Unlock()
+	if e == nil {
+		return nil
 	}
-	return nil
+	c.record.quiet(c) // the provider's own event comes by another way
+	return errors.New(e.Message)
 }
 
 // awaitAddress is the address that a service has been given; its status is written after the event.

@@ -27,6 +27,7 @@ type drillOptions struct {
 	Seed      int
 	First     int
 	Parallel  int
+	Lacking   string // an action that is missing, and nothing else
 	Without   string // an action that the catalogue does not know
 	Forget    string // an action that the local Azure does not refuse
 }
@@ -73,9 +74,10 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 	f.IntVar(&o.Seed, "seed", 1, "`seed` of the random configurations")
 	f.IntVar(&o.First, "first", 0, "`number` of the first configuration, to see one again")
 	f.IntVar(&o.Parallel, "parallel", 0, "`number` of configurations that are acted out at a time")
+	f.StringVar(&o.Lacking, "lacking", "", "make configurations in which everything is granted but one `action`")
 	f.StringVar(&o.Without, "without-action", "", "leave an `action` out of what is predicted, to see that it is noticed")
 	f.StringVar(&o.Forget, "forget-action", "", "let the local Azure not refuse an `action`, to see that it is noticed")
-	for _, name := range []string{"without-action", "forget-action", "first", "parallel"} {
+	for _, name := range []string{"lacking", "without-action", "forget-action", "first", "parallel"} {
 		_ = f.MarkHidden(name)
 	}
 	return cmd
@@ -172,16 +174,16 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 	stop := p.start()
 	t, err := drill.Agreement{
 		Configurations: o.Agreement, Seed: o.Seed, First: o.First, Parallel: o.Parallel, Program: program, NewAzure: a.throwAway,
-		WithoutAction: azure.Action(o.Without), ForgetAction: azure.Action(o.Forget),
+		Lacking: azure.Action(o.Lacking), WithoutAction: azure.Action(o.Without), ForgetAction: azure.Action(o.Forget),
 		Progress: func(done, operations, disagreements int) {
 			p.set(fmt.Sprintf("%d of %d configurations, %d operations, %d disagreements", done, o.Agreement, operations, disagreements))
 		},
 	}.Run(ctx)
 	stop()
-	if err != nil {
-		return err
+	if t.Configurations > 0 || err == nil {
+		err = errors.Join(err, t.Print(a.Out, o.Output, a.colour()))
 	}
-	if err := t.Print(a.Out, o.Output, a.colour()); err != nil {
+	if err != nil {
 		return err
 	}
 	if len(t.Disagreements) > 0 {

@@ -22,6 +22,8 @@ type Agreement struct {
 	NewAzure func(context.Context) (az *local.Azure, stop func() error, err error)
 	Batch    int // configurations in one local Azure; 0: as many as is good
 	Parallel int // clusters that are acted out at a time; 0: as many as is good
+	// Lacking makes configurations in which everything is granted but one action.
+	Lacking azure.Action
 	// WithoutAction leaves an action out of the catalogue, to see that this is noticed.
 	WithoutAction azure.Action
 	// ForgetAction is one that the local Azure lets everybody perform, to see the same.
@@ -55,8 +57,8 @@ const (
 	defaultParallel = 8
 )
 
-// Run builds, predicts and acts out every configuration.
-func (a Agreement) Run(ctx context.Context) (Tally, error) {
+// Run builds, predicts and acts out every configuration. With an error it returns what it has come to.
+func (a Agreement) Run(ctx context.Context) (t Tally, err error) {
 	if a.Batch == 0 {
 		a.Batch = defaultBatch
 	}
@@ -65,13 +67,13 @@ func (a Agreement) Run(ctx context.Context) (Tally, error) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // memory for speed: garbage is most of the work
 	begun := time.Now()
-	t := Tally{Seed: a.Seed, Disagreements: []Disagreement{}}
+	t = Tally{Seed: a.Seed, Disagreements: []Disagreement{}}
+	defer func() { t.Seconds = time.Since(begun).Round(time.Millisecond).Seconds() }()
 	for from := 0; from < a.Configurations; from += a.Batch {
 		if err := a.batch(ctx, a.First+from, min(a.Batch, a.Configurations-from), &t); err != nil {
 			return t, err
 		}
 	}
-	t.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
 	return t, nil
 }
 
@@ -94,6 +96,7 @@ func (a Agreement) batch(ctx context.Context, first, n int, t *Tally) (err error
 	all := make([]*configuration, n)
 	if err := each(ctx, a.Parallel, n, func(ctx context.Context, i int) error {
 		all[i] = newConfiguration(o, a.Seed, first+i)
+		all[i].lacking = a.Lacking
 		return all[i].build(ctx)
 	}); err != nil {
 		return err
@@ -139,8 +142,10 @@ func (o *operator) forget(ctx context.Context, action azure.Action, all []*confi
 			if err != nil {
 				return err
 			}
-			if err := c.give(ctx, role, who.control, scope, nil); err != nil {
-				return err
+			for _, p := range []azure.PrincipalID{who.control, who.kubelet} {
+				if err := c.give(ctx, role, p, scope, nil); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -106,7 +106,7 @@ func (c *configuration) grantAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.chance(40) {
+	if c.chance(40) || c.lacking != "" {
 		return c.grantAllButOne(ctx, who)
 	}
 	if err := c.grantNodeGroup(ctx, who); err != nil {
@@ -129,11 +129,7 @@ func (c *configuration) grantAllButOne(ctx context.Context, who people) error {
 		return err
 	}
 	all := append(c.wishes(), wish{scope: c.nodeGroup(), actions: nodeGroupRights})
-	n := 0
-	for _, w := range all {
-		n += len(w.actions) + len(w.data)
-	}
-	missing := c.IntN(n)
+	missing := c.chooseMissing(all)
 	for _, w := range all {
 		own := len(w.actions) + len(w.data)
 		if 0 <= missing && missing < own {
@@ -149,6 +145,24 @@ func (c *configuration) grantAllButOne(ctx context.Context, who people) error {
 		}
 	}
 	return nil
+}
+
+// chooseMissing chooses one of all actions by its place: any, or the one that the configuration is to lack.
+func (c *configuration) chooseMissing(all []wish) int {
+	var places []int
+	n := 0
+	for _, w := range all {
+		for _, action := range slices.Concat(w.actions, w.data) {
+			if c.lacking == "" || c.lacking.Is(azure.Action(action)) {
+				places = append(places, n)
+			}
+			n++
+		}
+	}
+	if len(places) == 0 {
+		return -1
+	}
+	return pick(c, places...)
 }
 
 // without is a wish that lacks its nth action.

@@ -18,8 +18,9 @@ import (
 type configuration struct {
 	*operator
 	*rand.Rand
-	number int
-	says   []string // what was chosen, in words
+	number  int
+	lacking azure.Action // what is missing, and nothing else; "": chance decides
+	says    []string     // what was chosen, in words
 
 	group, shared azure.ID // resource groups: of the cluster, and of what it uses
 	cluster       azure.ID

@@ -179,5 +179,5 @@ func (s *scene) elsewhere() map[string]string {
 	return moved
 }
 
-// patience bounds a step.
-const patience = 20 * time.Second
+// patience bounds a step: far more than one takes.
+const patience = time.Minute
