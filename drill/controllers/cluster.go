@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+	cloudprovider "k8s.io/cloud-provider"
 	nodelifecycle "k8s.io/cloud-provider/controllers/nodelifecycle"
 	"k8s.io/cloud-provider/controllers/route"
 	"k8s.io/cloud-provider/controllers/service"
@@ -155,13 +156,28 @@ func (c *Cluster) runServices() error {
 		return nil
 	}
 	core := c.inform.Core().V1()
-	controller, err := service.New(c.cloud, c.api, core.Services(), core.Nodes(), clusterName, utilfeature.DefaultFeatureGate)
+	controller, err := service.New(withSteadyNodes{c.cloud}, c.api, core.Services(), core.Nodes(), clusterName, utilfeature.DefaultFeatureGate)
 	if err != nil {
 		return err
 	}
 	var running context.Context
 	running, c.services = context.WithCancel(c)
 	go controller.Run(running, 1, started)
+	return nil
+}
+
+// withSteadyNodes is the provider for a service controller that has just started: it takes all nodes for new and would
+// update the load balancers of all services, at the same time as the one that is drilled. Nodes do not change meanwhile.
+type withSteadyNodes struct{ *provider.Cloud }
+
+func (p withSteadyNodes) LoadBalancer() (cloudprovider.LoadBalancer, bool) {
+	lb, ok := p.Cloud.LoadBalancer()
+	return steadyBalancer{lb}, ok
+}
+
+type steadyBalancer struct{ cloudprovider.LoadBalancer }
+
+func (steadyBalancer) UpdateLoadBalancer(context.Context, string, *corev1.Service, []*corev1.Node) error {
 	return nil
 }
 
