@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,6 +138,9 @@ func (c *cloud) run(t *testing.T, args ...string) result {
 
 // here is this package's folder.
 func here() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
+	dir, err := os.Getwd() // go test runs a package's tests in its folder
+	if err != nil {
+		panic(err)
+	}
+	return dir
 }
