@@ -233,6 +233,10 @@ func (c *Cluster) Do(step act.Step) (*act.Done, error) {
 	c.record.begin()
 	begun := time.Now()
 	result, err := do(step)
+	for err != nil && c.mayRepeat(step, begun) {
+		c.record.again()
+		result, err = do(step)
+	}
 	done := c.record.done(time.Since(begun))
 	done.Result = result
 	if step.Kind == act.DeleteService && (err != nil || len(done.Refused) > 0) {
@@ -242,6 +246,21 @@ func (c *Cluster) Do(step act.Step) (*act.Done, error) {
 		done.Error = err.Error()
 	}
 	return done, nil
+}
+
+// mayRepeat waits until a controller would try again what failed for another reason than a right, if the step is to go on
+// then. The service controller does that by itself.
+func (c *Cluster) mayRepeat(step act.Step, begun time.Time) bool {
+	byItself := step.Kind == act.CreateService || step.Kind == act.DeleteService
+	if !step.Persist || byItself || c.record.forbidden() || time.Since(begun) > step.Within {
+		return false
+	}
+	select {
+	case <-c.Done():
+		return false
+	case <-time.After(time.Second):
+		return true
+	}
 }
 
 // errNothing says that the controllers neither finished nor said anything.

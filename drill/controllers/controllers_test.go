@@ -10,6 +10,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/drill/act"
+	"aksid/internal/local"
 )
 
 const patience = time.Minute
@@ -164,6 +165,34 @@ func TestControllersRest(t *testing.T) {
 			t.Errorf("%+v", d.Events)
 		}
 	}
+}
+
+// With patience, failures that are not for want of a right are got over, as controllers do; a refusal ends it all the same.
+func TestControllersPersist(t *testing.T) {
+	a := shared.cluster(t, "persists")
+	c := a.open(t)
+	fail := func(action string) {
+		t.Helper()
+		if _, err := shared.AddFault(t.Context(), local.Fault{Action: action, Status: http.StatusServiceUnavailable, Times: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk := act.Step{Kind: act.CreateDisk, Name: "d", Group: a.nodes.Name()}
+	fail("Microsoft.Compute/disks/write")
+	if d := do(t, c, disk); d.Error == "" || len(d.Refused) != 1 || d.Refused[0].Status != http.StatusServiceUnavailable {
+		t.Errorf("without patience: %+v", d)
+	}
+	for _, step := range []act.Step{disk, {Kind: act.CreateService, Name: "external"}, {Kind: act.DeleteService, Name: "external"}, {Kind: act.LeaveNode}} {
+		fail(map[act.Kind]string{act.CreateDisk: "Microsoft.Compute/disks/write", act.CreateService: "Microsoft.Network/publicIPAddresses/write", act.DeleteService: "Microsoft.Network/publicIPAddresses/delete"}[step.Kind] +
+			map[act.Kind]string{act.LeaveNode: "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"}[step.Kind])
+		step.Persist = true
+		if d := do(t, c, step); d.Error != "" || len(d.Refused) == 0 {
+			t.Errorf("%s: %s, %d failures in %v", step.Kind, d.Error, len(d.Refused), d.Took)
+		}
+	}
+	a.only(t)
+	disk.Persist, disk.Name = true, "e"
+	refused(t, c, disk, "Microsoft.Compute/disks/write")
 }
 
 // Clusters side by side are who they are, although a system-assigned identity is not named in a request for a token.

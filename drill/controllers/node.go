@@ -53,7 +53,7 @@ func hasRoute(n corev1.Node) bool {
 func (c *Cluster) wasRefused() bool {
 	c.record.mu.Lock()
 	defer c.record.mu.Unlock()
-	return len(c.record.refused) > 0
+	return len(c.record.refused) > c.record.oldRefused
 }
 
 // verdict is how a step of the nodes ended: with an event, with a refusal that no event tells of, or well.
@@ -67,7 +67,7 @@ func (c *Cluster) verdict(finished bool, bad ...string) error {
 	switch e := c.record.event("", bad...); {
 	case e != nil:
 		return errors.New(e.Message)
-	case len(c.record.refused) > 0:
+	case len(c.record.refused) > c.record.oldRefused:
 		return errLogged
 	case !finished:
 		return errNothing

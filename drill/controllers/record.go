@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ type record struct {
 	refused []act.Refusal
 	calls   int
 	flying  int // requests that are not answered yet
+	// What was before the last try of a step.
+	oldEvents, oldRefused int
 }
 
 func newRecord() *record { return &record{changed: make(chan struct{})} }
@@ -34,7 +37,21 @@ func (r *record) change(fn func()) {
 
 // begin forgets what was before.
 func (r *record) begin() {
-	r.change(func() { r.events, r.refused, r.calls = nil, nil, 0 })
+	r.change(func() { r.events, r.refused, r.calls, r.oldEvents, r.oldRefused = nil, nil, 0, 0, 0 })
+}
+
+// again begins another try: what was before is kept, and not looked at.
+func (r *record) again() {
+	r.change(func() { r.oldEvents, r.oldRefused = len(r.events), len(r.refused) })
+}
+
+// forbidden reports whether something was refused for want of a right.
+func (r *record) forbidden() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.refused, func(f act.Refusal) bool {
+		return f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden
+	})
 }
 
 // answered notes an answer of Azure. A resource that is not there is no refusal, nor is a registry's challenge.
@@ -108,11 +125,9 @@ func (r *record) await(within time.Duration, wanted func(*record) bool) bool {
 
 // event finds the first event of one of some reasons about an object; "" is any object.
 func (r *record) event(object string, reasons ...string) *act.Event {
-	for i, e := range r.events {
-		for _, reason := range reasons {
-			if e.Reason == reason && (object == "" || e.Object == object) {
-				return &r.events[i]
-			}
+	for i := r.oldEvents; i < len(r.events); i++ {
+		if e := &r.events[i]; slices.Contains(reasons, e.Reason) && (object == "" || e.Object == object) {
+			return e
 		}
 	}
 	return nil

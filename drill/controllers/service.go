@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,17 +77,22 @@ func (c *Cluster) deleteService(step act.Step) (string, error) {
 func (c *Cluster) awaitService(step act.Step, good string) error {
 	object := "Service/" + step.Name
 	const bad = "SyncLoadBalancerFailed"
-	if !c.record.await(step.Within, func(r *record) bool { return r.event(object, good, bad) != nil }) {
-		return errNothing
+	for until := time.Now().Add(step.Within); ; c.record.again() {
+		if !c.record.await(time.Until(until), func(r *record) bool { return r.event(object, good, bad) != nil }) {
+			return errNothing
+		}
+		c.record.mu.Lock()
+		e := c.record.event(object, bad)
+		c.record.mu.Unlock()
+		if e == nil {
+			return nil
+		}
+		if step.Persist && !c.record.forbidden() { // the controller tries again by itself
+			continue
+		}
+		c.record.quiet(c) // the provider's own event comes by another way
+		return errors.New(e.Message)
 	}
-	c.record.mu.Lock()
-	e := c.record.event(object, bad)
-	c.record.mu.Unlock()
-	if e == nil {
-		return nil
-	}
-	c.record.quiet(c) // the provider's own event comes by another way
-	return errors.New(e.Message)
 }
 
 // awaitAddress is the address that a service has been given; its status is written after the event.

@@ -23,6 +23,7 @@ type drillOptions struct {
 	Output    string
 	Only      []string
 	AsIf      []string
+	Faults    bool
 	Agreement int
 	Seed      int
 	First     int
@@ -70,6 +71,7 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
 	f.StringSliceVar(&o.Only, "only", nil, "`operations` to act out, separated by commas: names or groups")
 	f.StringArrayVar(&o.AsIf, "as-if", nil, "`change` of roles for as long as the drill lasts: \"grant ROLE to IDENTITY at SCOPE\" or \"revoke ROLE from IDENTITY at SCOPE\"; can be repeated")
+	f.BoolVar(&o.Faults, "fault", false, "let the local Azure throttle and fail in the middle of each operation: the controllers get over it")
 	f.IntVar(&o.Agreement, "agreement", 0, "`number` of random configurations to predict and act out")
 	f.IntVar(&o.Seed, "seed", 1, "`seed` of the random configurations")
 	f.IntVar(&o.First, "first", 0, "`number` of the first configuration, to see one again")
@@ -117,7 +119,7 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 	if err := errors.Join(err, r.Print(a.Out, o.Output, a.colour())); err != nil {
 		return err
 	}
-	if s := r.Summary; s.Refused+s.Failed+s.Unforeseen > 0 {
+	if s := r.Summary; s.Refused+s.Failed+s.Leaked+s.Unforeseen > 0 {
 		return errFindings
 	}
 	return nil
@@ -125,7 +127,7 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 
 // drill finds what a drill takes: the local Azure and the controllers' program.
 func (a *App) drill(ctx context.Context, o drillOptions) (drill.Drill, *local.Azure, error) {
-	d := drill.Drill{Only: o.Only}
+	d := drill.Drill{Only: o.Only, Faults: o.Faults}
 	if err := d.Check(); err != nil {
 		return d, nil, usageError{err}
 	}
@@ -163,8 +165,8 @@ func isExecutable(path string) bool {
 }
 
 func runAgreement(ctx context.Context, a *App, o drillOptions) error {
-	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 {
-		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only or --as-if")
+	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 || o.Faults {
+		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only, --as-if or --fault")
 	}
 	program, err := a.program()
 	if err != nil {

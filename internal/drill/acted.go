@@ -2,6 +2,8 @@ package drill
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ type Acted struct {
 	Refused []Refusal   `json:"refused,omitempty"`
 	Events  []act.Event `json:"events,omitempty"`
 	Result  string      `json:"result,omitempty"` // a service's address, a disk's id
+	Faults  []string    `json:"faults,omitempty"` // failures on purpose that were met on the way
 	Leaked  []string    `json:"leaked,omitempty"` // what is left although it should be gone
 	Calls   int         `json:"calls"`            // requests to Azure
 	Seconds float64     `json:"seconds"`
@@ -36,6 +39,9 @@ type Refusal struct {
 func acted(s act.Step, d *act.Done) Acted {
 	a := Acted{Error: d.Error, Events: d.Events, Result: d.Result, Calls: d.Calls, Seconds: d.Took.Round(time.Millisecond).Seconds(), Outcome: Works}
 	for _, r := range d.Refused {
+		if r.Status == http.StatusTooManyRequests || r.Status >= 500 {
+			a.Faults = append(a.Faults, fmt.Sprintf("%d on %s %s", r.Status, r.Method, short(r.Path)))
+		}
 		if refusal, ok := refusalOf(r); ok {
 			a.Refused = append(a.Refused, refusal)
 		}

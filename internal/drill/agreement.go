@@ -138,7 +138,7 @@ func (o *operator) forget(ctx context.Context, action azure.Action, all []*confi
 			return err
 		}
 		for _, c := range all {
-			who, err := c.people(ctx)
+			who, err := c.people()
 			if err != nil {
 				return err
 			}

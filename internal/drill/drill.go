@@ -21,6 +21,7 @@ type Drill struct {
 	Azure    *local.Azure
 	Program  string   // path of the controllers' program
 	Only     []string // names and groups of operations; none: all
+	Faults   bool     // let Azure throttle and fail in the middle of each operation
 	Progress func(string)
 }
 
@@ -53,6 +54,7 @@ type Summary struct {
 	Silent     int `json:"silent"` // of the refused
 	Failed     int `json:"failed"`
 	Skipped    int `json:"skipped"`
+	Leaked     int `json:"leaked"`     // after which something was left behind
 	Unforeseen int `json:"unforeseen"` // that did not end as predicted
 }
 
@@ -152,7 +154,7 @@ func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.E
 	if err != nil {
 		return out, err
 	}
-	out.Identity = s.control.Name
+	out.Identity, s.faults = s.control.Name, d.Faults
 	s.before, err = s.take(ctx)
 	if err != nil {
 		return out, err
@@ -184,6 +186,9 @@ func (s *Summary) add(all []Performance) {
 		}
 		if p.Acted.Silent {
 			s.Silent++
+		}
+		if len(p.Acted.Leaked) > 0 {
+			s.Leaked++
 		}
 		s.Operations++
 	}

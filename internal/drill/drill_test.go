@@ -126,6 +126,25 @@ func TestDrillLeaks(t *testing.T) {
 	}
 }
 
+// Azure fails on purpose while an operation is carried out, and at no other time.
+func TestDrillFaults(t *testing.T) {
+	w := newWorld(t)
+	e := w.load(t)
+	t.Setenv(asProgram, "persists")
+	r, err := Drill{Azure: w.Azure, Program: os.Args[0], Only: []string{"disk"}, Faults: true}.Run(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range r.Clusters[0].Operations {
+		if op.Acted.Outcome != Works || !slices.Equal(op.Acted.Faults, []string{"429 on PUT faulty", "503 on PUT faulty"}) {
+			t.Errorf("%s: %+v", op.Operation, op.Acted)
+		}
+	}
+	if left, err := w.Faults(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("faults are left: %v, %v", left, err)
+	}
+}
+
 func (w *world) scene(t *testing.T) *scene {
 	t.Helper()
 	e := w.load(t)

@@ -82,27 +82,28 @@ func (c *configuration) wishes() []wish {
 }
 
 // people are the principals of a configuration.
-type people struct{ control, kubelet, wrong azure.PrincipalID }
+type people struct {
+	control, kubelet azure.PrincipalID
+	wrong            azure.PrincipalID // which nobody has: a client id
+}
 
-func (c *configuration) people(ctx context.Context) (p people, err error) {
-	if p.control, err = c.controlPlane(ctx); err != nil {
-		return p, err
+func (c *configuration) people() (people, error) {
+	if c.old {
+		return people{c.control, c.control, azure.NewGUID()}, nil
 	}
-	if p.kubelet, p.wrong = p.control, azure.NewGUID(); !c.app.IsZero() {
-		return p, nil
+	kubelet := at(c.made, "properties", "identityProfile", "kubeletidentity")
+	object, err := azure.ParseGUID(text(kubelet, "objectId"))
+	if err != nil {
+		return people{}, err
 	}
-	const kubelet = "kubeletidentity"
-	if p.kubelet, err = azure.ParseGUID(text(c.made, "properties", "identityProfile", kubelet, "objectId")); err != nil {
-		return p, err
-	}
-	p.wrong, err = azure.ParseGUID(text(c.made, "properties", "identityProfile", kubelet, "clientId"))
-	return p, err
+	client, err := azure.ParseGUID(text(kubelet, "clientId"))
+	return people{c.control, object, client}, err
 }
 
 // grantAll grants at random. In some configurations everything is right but for one action: these show each action by
 // itself. In the others it is right in several ways, wrong in several, or almost right.
 func (c *configuration) grantAll(ctx context.Context) error {
-	who, err := c.people(ctx)
+	who, err := c.people()
 	if err != nil {
 		return err
 	}

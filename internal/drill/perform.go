@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/drill/act"
+	"aksid/internal/local"
 )
 
 // Performance is one operation of a cluster: what was predicted, and what happened.
@@ -103,13 +106,37 @@ func (op *Operation) serves() bool { return strings.Contains(op.Name, "service")
 // carryOut lets the controllers' program do a part.
 func (s *scene) carryOut(ctx context.Context, p *Program, part part) (Acted, error) {
 	step := part.step(s, part.target)
-	step.Within = patience
+	step.Within, step.Persist = patience, s.faults
+	if err := s.planFaults(ctx); err != nil {
+		return Acted{}, err
+	}
 	done, err := p.Do(ctx, s.ID.String(), step)
+	if s.faults {
+		err = errors.Join(err, s.operator.ClearFaults(context.WithoutCancel(ctx)))
+	}
 	if err != nil {
 		return Acted{}, err
 	}
 	a := acted(step, done)
 	return a, s.tidy(ctx, p, step, a)
+}
+
+// planFaults lets Resource Manager throttle and fail the next calls of each kind.
+func (s *scene) planFaults(ctx context.Context) error {
+	if !s.faults {
+		return nil
+	}
+	for _, f := range []local.Fault{
+		{Action: "*/write", Status: http.StatusTooManyRequests, Times: 1, RetryAfter: time.Second},
+		{Action: "*/write", Status: http.StatusServiceUnavailable, Times: 1},
+		{Action: "*/read", Status: http.StatusInternalServerError, Times: 1},
+		{Action: "*/delete", Status: http.StatusServiceUnavailable, Times: 1},
+	} {
+		if _, err := s.operator.AddFault(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookBehind says of the last operation of a group that was acted out what is left behind although it should be gone, and

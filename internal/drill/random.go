@@ -38,7 +38,8 @@ type configuration struct {
 	registry      azure.ID
 	objects       []map[string]any  // of Kubernetes
 	groups        map[string]bool   // of the operations that are tried
-	app           azure.PrincipalID // the service principal, of clusters that have one
+	control       azure.PrincipalID // who the control plane acts as; zero for a system-assigned identity before there is a cluster
+	old           bool              // a service principal is control plane and kubelet in one
 }
 
 const region = "westeurope"
@@ -119,7 +120,11 @@ func (c *configuration) makeIdentity(ctx context.Context) error {
 	c.say("user-assigned control plane")
 	c.identity = pick(c, c.group, c.shared).Resource(typeIdentity, "control")
 	c.body["identity"] = doc{"type": "UserAssigned", "userAssignedIdentities": doc{c.identity.String(): doc{}}}
-	if err := c.make(ctx, c.identity, doc{}); err != nil || !c.chance(30) {
+	made, err := c.put(ctx, c.identity, doc{"location": region})
+	if err != nil {
+		return err
+	}
+	if c.control, err = azure.ParseGUID(text(made, "properties", "principalId")); err != nil || !c.chance(30) {
 		return err
 	}
 	c.say("brought kubelet identity")
@@ -144,7 +149,7 @@ func (c *configuration) makeServicePrincipal(ctx context.Context) error {
 		return err
 	}
 	secret, err := c.AddSecret(ctx, token, made.ID, "cluster", time.Now().Add(time.Hour))
-	c.app = made.ID
+	c.control, c.old = made.ID, true
 	c.set(app.AppID.String(), "servicePrincipalProfile", "clientId")
 	c.set(secret.Text, "servicePrincipalProfile", "secret")
 	return err
@@ -194,7 +199,7 @@ func (c *configuration) makeNetwork(ctx context.Context) error {
 // makeSubnets makes a brought network. A system-assigned control plane cannot have a brought route table with kubenet.
 func (c *configuration) makeSubnets(ctx context.Context, pools int, kubenet bool) error {
 	vnet := c.shared.Resource(estate.TypeNetwork, "vnet")
-	if (!kubenet || !c.identity.IsZero() || !c.app.IsZero()) && c.chance(60) {
+	if (!kubenet || !c.control.IsZero()) && c.chance(60) {
 		c.table = c.shared.Resource(estate.TypeRouteTable, "routes")
 		if err := c.make(ctx, c.table, doc{}); err != nil {
 			return err
@@ -292,15 +297,12 @@ func (c *configuration) makeRegistry(ctx context.Context) error {
 
 // makeCluster makes the cluster. AKS checks two rights before it starts: they are lent for as long.
 func (c *configuration) makeCluster(ctx context.Context) error {
-	if control, err := c.controlPlane(ctx); err != nil || !control.IsZero() {
-		if err != nil {
-			return err
-		}
+	if !c.control.IsZero() {
 		for _, scope := range []azure.ID{c.table, c.kubelet} {
 			if scope.IsZero() {
 				continue
 			}
-			lent, err := c.assign(ctx, owner, control, scope, nil)
+			lent, err := c.assign(ctx, owner, c.control, scope, nil)
 			if err != nil {
 				return err
 			}
@@ -311,26 +313,21 @@ func (c *configuration) makeCluster(ctx context.Context) error {
 		return err
 	}
 	var err error
-	c.made, err = c.awaitCluster(ctx, c.cluster)
-	return err
-}
-
-// controlPlane is who the control plane acts as; zero for a system-assigned identity before there is a cluster.
-func (c *configuration) controlPlane(ctx context.Context) (azure.PrincipalID, error) {
-	switch {
-	case !c.app.IsZero():
-		return c.app, nil
-	case !c.identity.IsZero():
-		return c.principalOf(ctx, c.identity)
-	case c.made == nil:
-		return azure.PrincipalID{}, nil
+	if c.made, err = c.awaitCluster(ctx, c.cluster); err != nil || !c.control.IsZero() {
+		return err
 	}
-	return azure.ParseGUID(text(c.made, "identity", "principalId"))
+	c.control, err = azure.ParseGUID(text(c.made, "identity", "principalId"))
+	return err
 }
 
 // awaitCluster waits until AKS is done with a cluster.
 func (o *operator) awaitCluster(ctx context.Context, id azure.ID) (doc, error) {
-	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
 		d, err := o.get(ctx, id)
 		if err != nil {
 			return nil, err
@@ -341,20 +338,7 @@ func (o *operator) awaitCluster(ctx context.Context, id azure.ID) (doc, error) {
 		case "Failed", "Canceled":
 			return nil, fmt.Errorf("the creation of cluster %s ended as %s", id.Name(), state)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
-		}
 	}
-}
-
-func (o *operator) principalOf(ctx context.Context, identity azure.ID) (azure.PrincipalID, error) {
-	d, err := o.get(ctx, identity)
-	if err != nil {
-		return azure.PrincipalID{}, err
-	}
-	return azure.ParseGUID(text(d, "properties", "principalId"))
 }
 
 var owner = roleOf("Owner")

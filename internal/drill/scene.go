@@ -24,6 +24,7 @@ type scene struct {
 	kubelet  estate.Identity
 	targets
 	before picture // how it was; nil: what is left behind is not looked for
+	faults bool    // Azure fails in the middle
 }
 
 var (

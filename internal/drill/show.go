@@ -126,6 +126,9 @@ func (p *page) operation(op Performance) {
 	if op.Acted.Outcome == Refused || op.Acted.Outcome == Failed {
 		p.para(indent, "seen     ", op.seen())
 	}
+	if len(op.Acted.Faults) > 0 {
+		p.para(indent, "got over ", strings.Join(op.Acted.Faults, ", "))
+	}
 	if len(op.Acted.Leaked) > 0 {
 		p.para(indent, "left     ", strings.Join(op.Acted.Leaked, ", "))
 	}
@@ -139,16 +142,25 @@ func (op Performance) verdict() (sign, colour, what string) {
 	switch a := op.Acted; {
 	case a.Outcome == Skipped:
 		return "-", yellow, "not tried"
+	case a.Outcome == Works && len(a.Leaked) > 0:
+		return "!", red, "works, and leaves something behind"
 	case a.Outcome == Works && !op.Agrees:
 		return "!", yellow, "works, against what was predicted"
 	case a.Outcome == Works:
-		return "✓", green, strings.TrimRight(fmt.Sprintf("%4.0f ms  %s", 1000*a.Seconds, short(a.Result)), " ")
+		return "✓", green, strings.TrimRight(took(a.Seconds)+"  "+short(a.Result), " ")
 	case a.Silent:
 		return "!", red, "refused, and nobody is told"
 	case a.Outcome == Failed:
 		return "✗", red, "failed"
 	}
 	return "✗", red, "refused"
+}
+
+func took(seconds float64) string {
+	if seconds < 1 {
+		return fmt.Sprintf("%5.0f ms", 1000*seconds)
+	}
+	return fmt.Sprintf("%5.1f s ", seconds)
 }
 
 // short is the end of an id or digest.
@@ -247,6 +259,9 @@ func (s Summary) String() string {
 	if s.Silent > 0 {
 		out += fmt.Sprintf(" (%d silently)", s.Silent)
 	}
+	if s.Leaked > 0 {
+		out += fmt.Sprintf(", %d left something behind", s.Leaked)
+	}
 	if s.Failed > 0 {
 		out += fmt.Sprintf(", %d failed", s.Failed)
 	}
@@ -274,7 +289,7 @@ func (r Result) markdown(w io.Writer) error {
 			fmt.Fprintf(&b, "Not drilled: %s\n\n", cell(c.NotDrilled))
 			continue
 		}
-		fmt.Fprintf(&b, "Kubernetes %s acted as `%s`.\n\n| operation | acted out | refused | what a user sees | check |\n| --- | --- | --- | --- | --- |\n", cell(r.Kubernetes), cell(c.Identity))
+		fmt.Fprintf(&b, "Kubernetes %s acted as `%s`.\n\n| operation | acted out | refused | what a user sees | left behind | check |\n| --- | --- | --- | --- | --- | --- |\n", cell(r.Kubernetes), cell(c.Identity))
 		for _, op := range c.Operations {
 			sign, _, what := op.verdict()
 			refused, seen, check := "", "", ""
@@ -287,7 +302,7 @@ func (r Result) markdown(w io.Writer) error {
 			if op.Acted.Outcome != Skipped {
 				check = op.Predicted.String()
 			}
-			fmt.Fprintf(&b, "| %s | %s %s | %s | %s | %s |\n", cell(op.Title), sign, cell(what), cell(refused), cell(seen), cell(check))
+			fmt.Fprintf(&b, "| %s | %s %s | %s | %s | %s | %s |\n", cell(op.Title), sign, cell(strings.TrimSpace(what)), cell(refused), cell(seen), cell(strings.Join(op.Acted.Leaked, ", ")), cell(check))
 		}
 		b.WriteByte('\n')
 	}
@@ -340,7 +355,7 @@ func (r Result) junit(w io.Writer) error {
 			case op.Acted.Outcome == Skipped:
 				jc.Skipped = &junitOutcome{Message: what}
 				s.Skipped++
-			case op.Acted.Outcome != Works || !op.Agrees:
+			case op.Acted.Outcome != Works || !op.Agrees || len(op.Acted.Leaked) > 0:
 				jc.Failure = &junitOutcome{Message: clean(what), Text: clean(op.explain())}
 				s.Failures++
 			}
@@ -363,6 +378,9 @@ func (r Result) junit(w io.Writer) error {
 
 func (op Performance) explain() string {
 	text := "seen: " + op.seen() + "; check " + op.Predicted.String()
+	if len(op.Acted.Leaked) > 0 {
+		text = "left behind: " + strings.Join(op.Acted.Leaked, ", ") + "; " + text
+	}
 	if f := op.Acted.first(); f != nil {
 		text = "refused: " + f.String() + "; " + text
 	}

@@ -30,6 +30,10 @@ func shown() Result {
 		{Operation: "node-leave", Title: "removal of a node", Predicted: Prediction{Outcome: Unknown, Unknown: []Lack{lack}}, Agrees: true,
 			Acted: Acted{Outcome: Refused, Error: "the log says why", Refused: []Refusal{{Code: "UNAUTHORIZED", Status: 401, Message: "authentication required"}}}},
 		{Operation: "route-deletion", Title: "removal of routes", Predicted: Prediction{Outcome: Works}, Acted: Acted{Outcome: Failed, Error: "quota"}},
+		{Operation: "external-service-deletion", Title: "deletion of the last service", Predicted: Prediction{Outcome: Works}, Agrees: true,
+			Acted: Acted{Outcome: Works, Faults: []string{"429 on PUT nsg", "503 on PUT kubernetes"}, Leaked: []string{"rule x of network security group nsg"}, Seconds: 35}},
+		{Operation: "disk-deletion", Title: "deletion of the volume", Predicted: Prediction{Outcome: Works}, Agrees: true,
+			Acted: Acted{Outcome: Works, Faults: []string{"503 on DELETE drill-disk"}, Seconds: 1.25}},
 		{Operation: "disk-attach", Title: "attaching | the disk", Predicted: Prediction{Outcome: Refused, Missing: []Lack{{Action: disks + "/write", Denied: "no at /subscriptions/s"}}}, Acted: Acted{Outcome: Skipped}, Agrees: true},
 	}
 	r := Result{SchemaVersion: "1", Kubernetes: "v1.29.15", Seconds: 1.5, Clusters: []Cluster{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -73,6 +74,10 @@ func standIn(how, data string) int {
 func play(how, data string, step act.Step) *act.Done {
 	d := &act.Done{Result: "198.18.0.9", Calls: 2, Took: 3 * time.Millisecond, Events: []act.Event{{Type: "Normal", Reason: "EnsuredLoadBalancer", Object: "Service/" + step.Name, Source: "service-controller"}}}
 	switch {
+	case how == "persists" && !step.Persist:
+		return &act.Done{Error: "it is not told to go on"}
+	case how == "persists":
+		d.Refused = meetFaults(data)
 	case how == "refuses" && step.Kind == act.CreateService:
 		r := refusedBy(azure.AuthorizationFailed, azure.Fields{"client": controlOID.String(), "oid": controlOID.String(), "action": "Microsoft.Network/loadBalancers/write", "scope": nodesID.String()})
 		return &act.Done{Error: "Error syncing load balancer", Refused: []act.Refusal{r}}
@@ -87,6 +92,25 @@ func play(how, data string, step act.Step) *act.Done {
 		}
 	}
 	return d
+}
+
+// meetFaults makes calls until none fails on purpose any more.
+func meetFaults(data string) (met []act.Refusal) {
+	ctx := context.Background()
+	az, err := local.Find(ctx, data)
+	if err != nil {
+		return nil
+	}
+	o := &operator{Azure: az}
+	group := azure.SubscriptionID(az.Subscriptions[0].ID).Join("resourceGroups", "faulty")
+	for {
+		_, err := o.put(ctx, group, doc{"location": region})
+		var e *azure.Error
+		if !errors.As(err, &e) {
+			return met
+		}
+		met = append(met, act.Refusal{Method: http.MethodPut, Path: group.String(), Status: e.Status})
+	}
 }
 
 // program starts a stand-in.

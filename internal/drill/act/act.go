@@ -92,9 +92,10 @@ type Step struct {
 	Group             string        `json:"group,omitempty"`    // the resource group of that address, or of the disk
 	Disk              string        `json:"disk,omitempty"`     // id of the disk
 	DiskEncryptionSet string        `json:"diskEncryptionSet,omitempty"`
-	Node              string        `json:"node,omitempty"`  // name of the node
-	Image             string        `json:"image,omitempty"` // as in registry.azurecr.io/name:tag
-	Within            time.Duration `json:"within"`          // how long the controllers may take
+	Node              string        `json:"node,omitempty"`    // name of the node
+	Image             string        `json:"image,omitempty"`   // as in registry.azurecr.io/name:tag
+	Within            time.Duration `json:"within"`            // how long the controllers may take
+	Persist           bool          `json:"persist,omitempty"` // go on after a failure that is not for want of a right, as controllers do
 }
 
 // Done is what happened.
