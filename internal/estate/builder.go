@@ -15,17 +15,18 @@ import (
 
 // builder collects documents from any source, from several goroutines, and makes an Estate of them.
 type builder struct {
-	mu       sync.Mutex
-	estate   *Estate
-	clusters map[string]bool // keys of the clusters asked for; nil: all that were read
-	grants   map[string]rbac.Grant
-	roles    map[azure.GUID]rbac.Role
-	denies   map[string]rbac.Deny
-	members  map[[2]azure.PrincipalID]bool // group, member
-	above    map[string]map[string]bool    // management group → lower-cased subscriptions that inherit from it
-	unread   map[string]rbac.Unread
-	kept     *collection                // what Save writes; nil: nothing is kept
-	fresh    map[azure.PrincipalID]bool // principals that a plan or template brings: they hold what it gives them
+	mu        sync.Mutex
+	estate    *Estate
+	clusters  map[string]bool // keys of the clusters asked for; nil: all that were read
+	grants    map[string]rbac.Grant
+	roles     map[azure.GUID]rbac.Role
+	denies    map[string]rbac.Deny
+	members   map[[2]azure.PrincipalID]bool // group, member
+	above     map[string]map[string]bool    // management group → lower-cased subscriptions that inherit from it
+	unread    map[string]rbac.Unread
+	kept      *collection                // what Save writes; nil: nothing is kept
+	schedules map[string]Schedule        // of Privileged Identity Management
+	fresh     map[azure.PrincipalID]bool // principals that a plan or template brings: they hold what it gives them
 }
 
 func newBuilder(from string) *builder {
@@ -35,12 +36,12 @@ func newBuilder(from string) *builder {
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
-			declared: map[string]Declaration{},
+			declared: map[string]Declaration{}, eligible: map[string]bool{},
 		},
 		fresh:  map[azure.PrincipalID]bool{},
 		grants: map[string]rbac.Grant{}, roles: map[azure.GUID]rbac.Role{}, denies: map[string]rbac.Deny{},
 		members: map[[2]azure.PrincipalID]bool{}, above: map[string]map[string]bool{},
-		unread: map[string]rbac.Unread{},
+		unread: map[string]rbac.Unread{}, schedules: map[string]Schedule{},
 	}
 }
 
@@ -64,6 +65,8 @@ func (b *builder) add(doc map[string]any, version, subscription string) error {
 		return wellFormed(r, ok)
 	case strings.EqualFold(typ, typeDeny):
 		return b.addDeny(r, subscription)
+	case isSchedule(typ):
+		return b.addSchedule(r, subscription)
 	case typ == azure.TypeSubscription:
 		b.estate.names[strings.ToLower(id.Subscription())] = r.Text("displayName")
 	}
@@ -255,6 +258,8 @@ func (b *builder) build() *Estate {
 		}
 	}
 	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
+	b.timeLimits()
+	e.schedules = b.sortedSchedules()
 	changes := b.changes()
 	b.grants = nil // of a fleet, too much to have twice
 	e.Policy = rbac.New(changes...)

@@ -64,6 +64,8 @@ var versions = map[string][]string{
 	"microsoft.authorization/locks":            {"2020-05-01"},
 	"microsoft.authorization/permissions":      {"2022-04-01"},
 	"microsoft.authorization":                  {"2022-04-01"},
+	strings.ToLower(typeEligible):              {"2020-10-01"},
+	strings.ToLower(typeActive):                {"2020-10-01"},
 	"microsoft.containerservice":               {"2025-05-01", "2025-02-01"},
 	"microsoft.containerregistry":              {RegistryVersion, "2023-07-01"},
 	"microsoft.managedidentity":                {"2023-01-31"},

@@ -25,6 +25,7 @@ type collection struct {
 	Answered   []azure.PrincipalID            `json:"answered"`  // the directory was asked for these
 	Absent     []azure.ID                     `json:"absent"`    // ARM was asked for these and does not have them
 	Listed     []string                       `json:"listed"`    // subscriptions whose authorization was asked for
+	Eligible   []string                       `json:"eligible"`  // subscriptions whose eligible roles are known
 	Members    [][2]azure.PrincipalID         `json:"members"`   // group, member
 	Unsure     map[string][]azure.PrincipalID `json:"unsure"`    // principal → groups it may be in
 	Unread     []savedUnread                  `json:"unread"`
@@ -89,6 +90,7 @@ func (b *builder) seal() {
 	for _, key := range slices.Sorted(maps.Keys(e.absent)) {
 		c.Absent = append(c.Absent, azure.MustID(key))
 	}
+	c.Eligible = slices.Sorted(maps.Keys(e.eligible))
 	for m := range b.members {
 		c.Members = append(c.Members, m)
 	}
@@ -154,6 +156,9 @@ func (in *filesReader) restoreGaps(c *collection) error {
 		in.listed[strings.ToLower(sub)] = true
 	}
 	in.denyListed = in.denyListed || len(c.Listed) > 0
+	for _, sub := range c.Eligible {
+		in.noteEligible(sub)
+	}
 	for _, m := range c.Members {
 		in.addMember(m[0], m[1])
 	}

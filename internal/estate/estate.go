@@ -46,6 +46,8 @@ type Estate struct {
 	names        map[string]string                   // display names of subscriptions by lower-cased id
 	declared     map[string]Declaration              // how a plan or template writes a resource, by its key
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
+	schedules    []*Schedule                         // of Privileged Identity Management, by scope
+	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
 
 	listedOnly map[string]map[azure.PrincipalID]bool     // lower-cased subscriptions of which only these principals' assignments are known
 	unsure     map[azure.PrincipalID][]azure.PrincipalID // groups with roles that a principal may be in or not; the zero principal: everyone

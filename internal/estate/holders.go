@@ -100,7 +100,7 @@ func (w *walk) assignedTo(ctx context.Context, p azure.PrincipalID, subs []azure
 	return nil
 }
 
-// directory asks Microsoft Graph for everyone who holds a role or acts for a cluster.
+// directory asks Microsoft Graph for everyone who holds a role, may take one up or acts for a cluster.
 func (w *walk) directory(ctx context.Context) {
 	w.mu.Lock()
 	ids := slices.Clone(w.Ask)
@@ -109,6 +109,9 @@ func (w *walk) directory(ctx context.Context) {
 	}
 	for _, g := range w.grants {
 		ids = append(ids, g.Principal)
+	}
+	for _, s := range w.schedules {
+		ids = append(ids, s.Grant.Principal)
 	}
 	w.mu.Unlock()
 	slices.SortFunc(ids, func(a, b azure.PrincipalID) int { return strings.Compare(a.String(), b.String()) })

@@ -105,6 +105,9 @@ func (w *walk) subscription(ctx context.Context, sub string) {
 	for _, typ := range []string{typeAssignment, typeDefinition, typeDeny, typeLock} {
 		w.once(scope.Resource(typ).Key(), func() { w.authorization(ctx, scope, typ) })
 	}
+	for _, typ := range []string{typeEligible, typeActive} {
+		w.once(scope.Resource(typ).Key(), func() { w.schedulesIn(ctx, scope, typ) })
+	}
 }
 
 // noteListed notes for Save that a subscription's authorization was asked for: what could not be read is noted apart.
@@ -160,7 +163,8 @@ func (w *walk) unreadable(ctx context.Context, what, right string, scope azure.I
 func typeWord(typ string) string {
 	words := map[string]string{
 		strings.ToLower(typeAssignment): "role assignment", strings.ToLower(typeDefinition): "role definition",
-		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(typeLock): "lock", strings.ToLower(TypeSubnet): "subnet", strings.ToLower(TypeRegistry): "registry",
+		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(typeLock): "lock", strings.ToLower(typeEligible): "eligible roles", strings.ToLower(typeActive): "time-bound roles",
+		strings.ToLower(TypeSubnet): "subnet", strings.ToLower(TypeRegistry): "registry",
 		"microsoft.network/routetables": "route table", "microsoft.network/networksecuritygroups": "network security group",
 		"microsoft.network/publicipaddresses": "public IP", "microsoft.network/publicipprefixes": "public IP prefix",
 		"microsoft.network/natgateways": "NAT gateway", "microsoft.managedidentity/userassignedidentities": "identity",
