@@ -99,8 +99,8 @@ var (
 		"The service principal cannot be created, updated, or restored because the service principal name {app} is already in use.", "recorded")
 	GraphKeyInUse = message(400, "Request_BadRequest",
 		"Another object with the same value for property {property} already exists.", "recorded")
-	GraphMemberExists = message(400, "Request_BadRequest",
-		"One or more added object references already exist for the following modified properties: 'members'.", "azure-cli: role/custom.py")
+	GraphReferenceExists = message(400, "Request_BadRequest",
+		"One or more added object references already exist for the following modified properties: '{property}'.", "azure-cli: role/custom.py")
 	GraphNoSuchKey = message(400, "Request_BadRequest",
 		"No password credential found with keyId.", "recorded")
 	GraphInternal = message(500, "InternalServerError",

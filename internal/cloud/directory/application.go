@@ -49,6 +49,9 @@ func DeleteApp(tx store.Tx, a App) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if err := forgetOwners(tx, a.ID); err != nil {
+		return err
+	}
 	return tx.Delete(KindApplication, a.ID.String())
 }
 

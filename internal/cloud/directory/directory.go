@@ -13,10 +13,11 @@ import (
 )
 
 // Kinds of documents. KindPrincipal is keyed by object id, KindMember by "group/member" (object ids),
-// KindApplication by the application's own object id, KindResource by azure.ID.Key; its body is the ARM document.
+// KindOwner by "object/owner", KindApplication by the application's own object id, KindResource by azure.ID.Key; its body is the ARM document.
 const (
 	KindPrincipal   = "principal"
 	KindMember      = "member"
+	KindOwner       = "owner"
 	KindApplication = "application"
 	KindResource    = "resource"
 )
@@ -106,7 +107,7 @@ func Put(tx store.Tx, p Principal) error {
 	return put(tx, KindPrincipal, p.ID.String(), refs, p)
 }
 
-// Delete removes a principal and its memberships, in groups and as a group. A missing principal is no error.
+// Delete removes a principal, its memberships, in groups and as a group, and its ownerships. A missing principal is no error.
 // Role assignments stay behind, as in Azure.
 func Delete(tx store.Tx, id azure.PrincipalID) error {
 	for _, docs := range []iter.Seq2[store.Doc, error]{
@@ -116,6 +117,9 @@ func Delete(tx store.Tx, id azure.PrincipalID) error {
 		if err := deleteAll(tx, KindMember, docs); err != nil {
 			return err
 		}
+	}
+	if err := forgetOwners(tx, id); err != nil {
+		return err
 	}
 	return tx.Delete(KindPrincipal, id.String())
 }
@@ -133,6 +137,7 @@ func appRef(app azure.GUID) string          { return "app:" + app.String() }
 func resourceRef(id azure.ID) string        { return "identity:" + id.Key() }
 func upnRef(upn string) string              { return "upn:" + strings.ToLower(upn) }
 func memberRef(id azure.PrincipalID) string { return "member:" + id.String() }
+func ownerRef(id azure.PrincipalID) string  { return "owner:" + id.String() }
 
 func put(tx store.Tx, kind, key string, refs []string, v any) error {
 	body, err := json.Marshal(v)

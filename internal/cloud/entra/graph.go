@@ -14,7 +14,7 @@ import (
 	"aksid/internal/cloud/store"
 )
 
-// Microsoft Graph: everyone with a token may read the directory, its administrators may write it.
+// Microsoft Graph: everyone with a token may read the directory, its administrators may write it, and owners what they own.
 
 const (
 	maxGraphBody = 1 << 20 // bytes
@@ -38,36 +38,48 @@ var graphFaults = map[fault]*azure.Message{
 // are objects, or what belongs to one.
 type graphRoute struct {
 	method, path string
-	write        bool // only for administrators of the directory
-	status       int  // of a call that went well
+	access       access
+	status       int // of a call that went well
 	do           func(*graphCall) (any, *azure.Error)
 }
 
+// access is who may call a route.
+type access uint8
+
+const (
+	byAll    access = iota // with a token
+	byAdmins               // administrators of the directory
+	byOwners               // they, and the object's owners
+)
+
 var graphRoutes = []graphRoute{
-	{"GET", "me", false, 200, (*graphCall).me},
-	{"GET", "me/ownedObjects", false, 200, (*graphCall).ownedObjects},
-	{"GET", "organization", false, 200, (*graphCall).organization},
-	{"POST", "directoryObjects/getByIds", false, 200, (*graphCall).getByIDs},
-	{"GET", "{set}", false, 200, (*graphCall).list},
-	{"POST", "{set}", true, 201, (*graphCall).create},
-	{"GET", "{set}/{id}", false, 200, (*graphCall).get},
-	{"PATCH", "{set}/{id}", true, 204, (*graphCall).update},
-	{"DELETE", "{set}/{id}", true, 204, (*graphCall).remove},
-	{"GET", "{set}/{id}/memberOf", false, 200, (*graphCall).memberOf},
-	{"GET", "{set}/{id}/transitiveMemberOf", false, 200, (*graphCall).transitiveMemberOf},
-	{"POST", "{set}/{id}/getMemberGroups", false, 200, (*graphCall).getMemberGroups},
-	{"POST", "{set}/{id}/getMemberObjects", false, 200, (*graphCall).getMemberGroups},
-	{"POST", "{set}/{id}/checkMemberGroups", false, 200, (*graphCall).checkMemberGroups},
-	{"POST", "{set}/{id}/addPassword", true, 200, (*graphCall).addPassword},
-	{"POST", "{set}/{id}/removePassword", true, 204, (*graphCall).removePassword},
-	{"GET", "applications/{id}/federatedIdentityCredentials", false, 200, (*graphCall).federations},
-	{"POST", "applications/{id}/federatedIdentityCredentials", true, 201, (*graphCall).addFederation},
-	{"GET", "applications/{id}/federatedIdentityCredentials/{member}", false, 200, (*graphCall).federation},
-	{"PATCH", "applications/{id}/federatedIdentityCredentials/{member}", true, 204, (*graphCall).changeFederation},
-	{"DELETE", "applications/{id}/federatedIdentityCredentials/{member}", true, 204, (*graphCall).removeFederation},
-	{"GET", "groups/{id}/members", false, 200, (*graphCall).members},
-	{"POST", "groups/{id}/members/$ref", true, 204, (*graphCall).addMember},
-	{"DELETE", "groups/{id}/members/{member}/$ref", true, 204, (*graphCall).removeMember},
+	{"GET", "me", byAll, 200, (*graphCall).me},
+	{"GET", "me/ownedObjects", byAll, 200, (*graphCall).ownedObjects},
+	{"GET", "organization", byAll, 200, (*graphCall).organization},
+	{"POST", "directoryObjects/getByIds", byAll, 200, (*graphCall).getByIDs},
+	{"GET", "{set}", byAll, 200, (*graphCall).list},
+	{"POST", "{set}", byAdmins, 201, (*graphCall).create},
+	{"GET", "{set}/{id}", byAll, 200, (*graphCall).get},
+	{"PATCH", "{set}/{id}", byOwners, 204, (*graphCall).update},
+	{"DELETE", "{set}/{id}", byOwners, 204, (*graphCall).remove},
+	{"GET", "{set}/{id}/memberOf", byAll, 200, (*graphCall).memberOf},
+	{"GET", "{set}/{id}/transitiveMemberOf", byAll, 200, (*graphCall).transitiveMemberOf},
+	{"POST", "{set}/{id}/getMemberGroups", byAll, 200, (*graphCall).getMemberGroups},
+	{"POST", "{set}/{id}/getMemberObjects", byAll, 200, (*graphCall).getMemberGroups},
+	{"POST", "{set}/{id}/checkMemberGroups", byAll, 200, (*graphCall).checkMemberGroups},
+	{"POST", "{set}/{id}/addPassword", byOwners, 200, (*graphCall).addPassword},
+	{"POST", "{set}/{id}/removePassword", byOwners, 204, (*graphCall).removePassword},
+	{"GET", "applications/{id}/federatedIdentityCredentials", byAll, 200, (*graphCall).federations},
+	{"POST", "applications/{id}/federatedIdentityCredentials", byOwners, 201, (*graphCall).addFederation},
+	{"GET", "applications/{id}/federatedIdentityCredentials/{member}", byAll, 200, (*graphCall).federation},
+	{"PATCH", "applications/{id}/federatedIdentityCredentials/{member}", byOwners, 204, (*graphCall).changeFederation},
+	{"DELETE", "applications/{id}/federatedIdentityCredentials/{member}", byOwners, 204, (*graphCall).removeFederation},
+	{"GET", "{set}/{id}/owners", byAll, 200, (*graphCall).owners},
+	{"POST", "{set}/{id}/owners/$ref", byOwners, 204, (*graphCall).addOwner},
+	{"DELETE", "{set}/{id}/owners/{member}/$ref", byOwners, 204, (*graphCall).removeOwner},
+	{"GET", "groups/{id}/members", byAll, 200, (*graphCall).members},
+	{"POST", "groups/{id}/members/$ref", byOwners, 204, (*graphCall).addMember},
+	{"DELETE", "groups/{id}/members/{member}/$ref", byOwners, 204, (*graphCall).removeMember},
 }
 
 // graphCall is one request to Graph inside its transaction.
@@ -140,7 +152,7 @@ func (s *Service) graph(w http.ResponseWriter, r *http.Request) (int, any, *azur
 		return 0, nil, azure.GraphBody.Error()
 	}
 	c.body = body
-	if route.write {
+	if route.access != byAll {
 		c.password = c.hashPassword()
 	}
 	answer, err := c.run(route, caller)
@@ -150,7 +162,7 @@ func (s *Service) graph(w http.ResponseWriter, r *http.Request) (int, any, *azur
 // run calls a route's handler if the caller may. What a refused call wrote is rolled back.
 func (c *graphCall) run(route *graphRoute, caller directory.Caller) (answer any, refused *azure.Error) {
 	transaction := c.Store.View
-	if route.write {
+	if route.access != byAll {
 		transaction = c.Store.Update
 	}
 	err := transaction(c.r.Context(), func(tx store.Tx) error {
@@ -161,11 +173,11 @@ func (c *graphCall) run(route *graphRoute, caller directory.Caller) (answer any,
 			return err
 		case gone != nil:
 			refused = c.graphRefusal(gone)
-		case route.write && !p.Admin:
-			refused = azure.GraphRequestDenied.Error()
 		default:
 			c.caller = p
-			answer, refused = route.do(c)
+			if refused = c.admit(route); refused == nil {
+				answer, refused = route.do(c)
+			}
 		}
 		if refused != nil {
 			return refused
@@ -176,6 +188,27 @@ func (c *graphCall) run(route *graphRoute, caller directory.Caller) (answer any,
 		refused = c.internal(c.r, err, azure.GraphInternal)
 	}
 	return answer, refused
+}
+
+// admit reports whether the caller may call a route.
+func (c *graphCall) admit(route *graphRoute) *azure.Error {
+	if route.access == byAll || c.caller.Admin {
+		return nil
+	}
+	if route.access == byOwners {
+		e, err := c.lookup(c.kind, c.id)
+		owns := false
+		if err == nil {
+			owns, err = directory.Owns(c.tx, directory.Ownership{Object: e.id(), Owner: c.caller.ID})
+		}
+		if owns {
+			return nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return c.failed(err, c.id)
+		}
+	}
+	return azure.GraphRequestDenied.Error()
 }
 
 // graphRefusal is Graph's refusal of a token.

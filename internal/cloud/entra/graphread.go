@@ -27,12 +27,19 @@ func (c *graphCall) me() (any, *azure.Error) {
 	return c.single(entry{kind: kindOf(c.caller), p: c.caller}), nil
 }
 
-// ownedObjects are none: nobody owns objects here.
+// ownedObjects are what the caller owns.
 func (c *graphCall) ownedObjects() (any, *azure.Error) {
 	if c.caller.Type != directory.User {
 		return nil, azure.GraphDelegatedOnly.Error()
 	}
-	return c.collection("directoryObjects", []object{}), nil
+	var ids []azure.GUID
+	for o, err := range directory.Owned(c.tx, c.caller.ID) {
+		if err != nil {
+			return nil, c.failed(err, c.caller.ID.String())
+		}
+		ids = append(ids, o.Object)
+	}
+	return c.objects(ids)
 }
 
 func (c *graphCall) organization() (any, *azure.Error) {
@@ -355,6 +362,33 @@ func (c *graphCall) members() (any, *azure.Error) {
 		}
 	}
 	return c.objects(ids)
+}
+
+func (c *graphCall) owners() (any, *azure.Error) {
+	id, refused := c.ownable()
+	if refused != nil {
+		return nil, refused
+	}
+	var ids []azure.PrincipalID
+	for o, err := range directory.Owners(c.tx, id) {
+		if err != nil {
+			return nil, c.failed(err, c.id)
+		}
+		ids = append(ids, o.Owner)
+	}
+	return c.objects(ids)
+}
+
+// ownable is the object of the path, if it is of a kind that has owners.
+func (c *graphCall) ownable() (azure.GUID, *azure.Error) {
+	if c.kind.principal == directory.User || c.kind == directoryObjects {
+		return azure.GUID{}, azure.GraphSegmentNotFound.Format(azure.Fields{"segment": "owners"})
+	}
+	e, err := c.lookup(c.kind, c.id)
+	if err != nil {
+		return azure.GUID{}, c.failed(err, c.id)
+	}
+	return e.id(), nil
 }
 
 // objects shows those of the ids that exist.

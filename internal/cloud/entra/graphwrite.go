@@ -332,43 +332,95 @@ func (c *graphCall) removePassword() (any, *azure.Error) {
 	return nil, c.saved(*e)
 }
 
-// addMember takes a reference: {"@odata.id": "https://…/directoryObjects/{id}"}.
-func (c *graphCall) addMember() (any, *azure.Error) {
+// reference is the object that a body refers to: {"@odata.id": "https://…/directoryObjects/{id}"}. No application is meant.
+func (c *graphCall) reference(property string) (directory.Principal, *azure.Error) {
 	var reference struct {
 		ID string `json:"@odata.id"`
 	}
 	if err := json.Unmarshal(c.body, &reference); err != nil {
-		return nil, azure.GraphBody.Error()
+		return directory.Principal{}, azure.GraphBody.Error()
 	}
+	parts := segments(reference.ID)
+	if len(parts) == 0 {
+		return directory.Principal{}, c.required("@odata.id")
+	}
+	name := parts[len(parts)-1]
+	found, err := c.lookup(directoryObjects, name)
+	switch {
+	case err != nil:
+		return found.p, c.failed(err, name)
+	case found.kind == applications:
+		return found.p, c.invalid(property)
+	}
+	return found.p, nil
+}
+
+func (c *graphCall) addOwner() (any, *azure.Error) {
+	id, refused := c.ownable()
+	if refused != nil {
+		return nil, refused
+	}
+	owner, refused := c.reference("owners")
+	if refused != nil {
+		return nil, refused
+	}
+	if owner.Type == directory.Group { // groups own nothing
+		return nil, c.invalid("owners")
+	}
+	o := directory.Ownership{Object: id, Owner: owner.ID}
+	owns, err := directory.Owns(c.tx, o)
+	switch {
+	case owns:
+		return nil, azure.GraphReferenceExists.Format(azure.Fields{"property": "owners"})
+	case err == nil:
+		err = directory.AddOwner(c.tx, o)
+	}
+	if err != nil {
+		return nil, c.failed(err, c.id)
+	}
+	return nil, nil
+}
+
+func (c *graphCall) removeOwner() (any, *azure.Error) {
+	id, refused := c.ownable()
+	if refused != nil {
+		return nil, refused
+	}
+	owner, err := azure.ParseGUID(c.member)
+	if err != nil {
+		return nil, azure.GraphInvalidID.Format(azure.Fields{"id": c.member})
+	}
+	if err := directory.RemoveOwner(c.tx, directory.Ownership{Object: id, Owner: owner}); err != nil {
+		return nil, c.failed(err, c.member)
+	}
+	return nil, nil
+}
+
+func (c *graphCall) addMember() (any, *azure.Error) {
 	group, refused := c.subject()
 	if refused != nil {
 		return nil, refused
 	}
-	parts := segments(reference.ID)
-	if len(parts) == 0 {
-		return nil, c.required("@odata.id")
+	member, refused := c.reference("members")
+	if refused != nil {
+		return nil, refused
 	}
-	name := parts[len(parts)-1]
-	member, err := c.lookup(directoryObjects, name)
-	if err == nil && (member.kind == applications || member.p.ID == group.ID) {
+	if member.ID == group.ID {
 		return nil, c.invalid("members")
 	}
-	if err != nil {
-		return nil, c.failed(err, name)
-	}
-	m, err := directory.GetMember(c.tx, group.ID, member.p.ID)
+	m, err := directory.GetMember(c.tx, group.ID, member.ID)
 	switch {
 	case err == nil && !m.Ended():
-		return nil, azure.GraphMemberExists.Error()
+		return nil, azure.GraphReferenceExists.Format(azure.Fields{"property": "members"})
 	case err == nil && c.Now().Before(m.Until): // it still counts, and goes on
 		m.Until = time.Time{}
 	case err == nil || errors.Is(err, store.ErrNotFound):
-		m = directory.Membership{Group: group.ID, Member: member.p.ID, From: c.joining(member.p)}
+		m = directory.Membership{Group: group.ID, Member: member.ID, From: c.joining(member)}
 	default:
-		return nil, c.failed(err, name)
+		return nil, c.failed(err, member.ID.String())
 	}
 	if err := directory.AddMember(c.tx, m); err != nil {
-		return nil, c.failed(err, name)
+		return nil, c.failed(err, member.ID.String())
 	}
 	return nil, nil
 }
