@@ -37,6 +37,7 @@ func newBuilder(from string) *builder {
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
 			declared: map[string]Declaration{}, eligible: map[string]bool{},
+			owners: map[azure.PrincipalID][]azure.PrincipalID{}, people: map[azure.PrincipalID]bool{},
 		},
 		fresh:  map[azure.PrincipalID]bool{},
 		grants: map[string]rbac.Grant{}, roles: map[azure.GUID]rbac.Role{}, denies: map[string]rbac.Deny{},
@@ -142,7 +143,7 @@ func (b *builder) inherit(scope azure.ID, subscription string) {
 func (b *builder) addObject(doc map[string]any, typ string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ)}
+	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ), Managed: managedBy(doc)}
 	b.keepObject(doc, typ)
 	if o.Type == typeApplication { // which is no principal
 		b.estate.applications[o.App] = o
@@ -152,6 +153,16 @@ func (b *builder) addObject(doc map[string]any, typ string) {
 	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
 		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
 	}
+}
+
+// managedBy is the resource of a managed identity's service principal: one of its alternativeNames is the resource's id.
+func managedBy(doc map[string]any) azure.ID {
+	for _, name := range textsAt(doc, "alternativeNames") {
+		if id, err := azure.ParseID(name); err == nil && id.Subscription() != "" {
+			return id
+		}
+	}
+	return azure.ID{}
 }
 
 // putObject takes an object, unless more is known of it.
@@ -259,6 +270,7 @@ func (b *builder) build() *Estate {
 	}
 	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
 	b.timeLimits()
+	b.settlePeople()
 	e.schedules = b.sortedSchedules()
 	changes := b.changes()
 	b.grants = nil // of a fleet, too much to have twice

@@ -145,13 +145,19 @@ func isUnknownVersion(err error) bool {
 		e.ErrorCode == "InvalidApiVersionParameter")
 }
 
+// pages reads all pages of a collection of ARM.
 func (c *client) pages(ctx context.Context, next string) ([]map[string]any, error) {
+	return c.follow(ctx, c.arm, next, c.armBase, "nextLink")
+}
+
+// follow reads a collection page by page; link is the member that names the next one, which must be at the same base.
+func (c *client) follow(ctx context.Context, p runtime.Pipeline, next, base, link string) ([]map[string]any, error) {
 	var out []map[string]any
 	for n := 0; next != ""; n++ {
 		if n == maxPages {
 			return nil, fmt.Errorf("a listing has more than %d pages", maxPages)
 		}
-		page, err := c.do(ctx, c.arm, http.MethodGet, next, nil)
+		page, err := c.do(ctx, p, http.MethodGet, next, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -160,8 +166,8 @@ func (c *client) pages(ctx context.Context, next string) ([]map[string]any, erro
 				out = append(out, doc)
 			}
 		}
-		if next = textAt(page, "nextLink"); next != "" && !sameOrigin(next, c.armBase) {
-			return nil, fmt.Errorf("the next page is said to be at %q, which is not %s", next, c.armBase)
+		if next, _ = page[link].(string); next != "" && !sameOrigin(next, base) {
+			return nil, fmt.Errorf("the next page is said to be at %q, which is not %s", next, base)
 		}
 	}
 	return out, nil

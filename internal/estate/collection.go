@@ -27,6 +27,8 @@ type collection struct {
 	Listed     []string                       `json:"listed"`    // subscriptions whose authorization was asked for
 	Eligible   []string                       `json:"eligible"`  // subscriptions whose eligible roles are known
 	Members    [][2]azure.PrincipalID         `json:"members"`   // group, member
+	Owners     [][2]azure.PrincipalID         `json:"owners"`    // group or service principal, owner
+	People     []azure.PrincipalID            `json:"people"`    // groups and service principals all of whose members and owners are among these
 	Unsure     map[string][]azure.PrincipalID `json:"unsure"`    // principal → groups it may be in
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
@@ -83,16 +85,18 @@ func (b *builder) seal() {
 		return
 	}
 	c.Version, c.From, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.Incomplete, e.Registries, e.below
-	for p := range e.asked {
-		c.Answered = append(c.Answered, p)
-	}
-	slices.SortFunc(c.Answered, func(x, y azure.GUID) int { return strings.Compare(x.String(), y.String()) })
+	c.Answered, c.People = sortedIDs(e.asked), sortedIDs(e.people)
 	for _, key := range slices.Sorted(maps.Keys(e.absent)) {
 		c.Absent = append(c.Absent, azure.MustID(key))
 	}
 	c.Eligible = slices.Sorted(maps.Keys(e.eligible))
 	for m := range b.members {
 		c.Members = append(c.Members, m)
+	}
+	for _, p := range sortedIDs(e.owners) {
+		for _, owner := range e.owners[p] {
+			c.Owners = append(c.Owners, [2]azure.PrincipalID{p, owner})
+		}
 	}
 	for _, u := range b.unread {
 		c.Unread = append(c.Unread, savedUnread{u.Scope, u.Why})
@@ -106,6 +110,13 @@ func (b *builder) seal() {
 	}
 	e.kept = c
 }
+
+// sortedIDs are the keys of a map, in their order.
+func sortedIDs[V any](m map[azure.PrincipalID]V) []azure.PrincipalID {
+	return slices.SortedFunc(maps.Keys(m), compareIDs)
+}
+
+func compareIDs(x, y azure.PrincipalID) int { return strings.Compare(x.String(), y.String()) }
 
 // isCollection reports whether a document is what Save wrote.
 func isCollection(m map[string]any) bool { _, ok := m["aksidCollection"]; return ok }
@@ -161,6 +172,12 @@ func (in *filesReader) restoreGaps(c *collection) error {
 	}
 	for _, m := range c.Members {
 		in.addMember(m[0], m[1])
+	}
+	for _, o := range c.Owners {
+		in.addOwner(o[0], o[1])
+	}
+	for _, p := range c.People {
+		in.estate.people[p] = true
 	}
 	for _, u := range c.Unread {
 		in.unread[u.Scope.Key()] = rbac.Unread{Scope: u.Scope, Why: u.Why}

@@ -49,6 +49,10 @@ type Estate struct {
 	schedules    []*Schedule                         // of Privileged Identity Management, by scope
 	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
 
+	members map[azure.PrincipalID][]azure.PrincipalID // by their group
+	owners  map[azure.PrincipalID][]azure.PrincipalID // by the group or service principal
+	people  map[azure.PrincipalID]bool                // groups and service principals of which these are known
+
 	listedOnly map[string]map[azure.PrincipalID]bool     // lower-cased subscriptions of which only these principals' assignments are known
 	unsure     map[azure.PrincipalID][]azure.PrincipalID // groups with roles that a principal may be in or not; the zero principal: everyone
 }
@@ -95,6 +99,8 @@ type Object struct {
 	App  azure.GUID // client id, of service principals
 	Type string     // ServicePrincipal, User or Group
 	Name string
+	// Managed is the resource that carries a managed identity: the identity itself, or what it is the system-assigned one of.
+	Managed azure.ID
 }
 
 // Resource finds a resource. A subnet that was not read itself is found in its virtual network's document.

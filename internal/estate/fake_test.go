@@ -3,6 +3,7 @@ package estate
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -62,6 +63,7 @@ type fake struct {
 	*httptest.Server
 	docs     map[string]map[string]any // ARM documents by lower-cased id
 	objects  []map[string]any
+	related  map[string][]string // ids of the objects at the other end of a relation, by its path below v1.0
 	pageSize int
 	fail     func(r *http.Request) (status int, code string) // 0: answer
 
@@ -138,6 +140,10 @@ func (f *fake) graph(w http.ResponseWriter, r *http.Request) {
 	var body struct{ IDs []string }
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	var found []any
+	if path := strings.TrimPrefix(r.URL.Path, "/v1.0/"); strings.HasSuffix(path, "/members") || strings.HasSuffix(path, "/owners") {
+		f.relation(w, r, path)
+		return
+	}
 	for _, o := range f.objects {
 		byApp := strings.Contains(r.URL.RawQuery, "%20eq%20'"+textAt(o, "appId")+"'") && textAt(o, "appId") != ""
 		if byApp || slices.Contains(body.IDs, textAt(o, "id")) {
@@ -147,6 +153,26 @@ func (f *fake) graph(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer(w, http.StatusOK, map[string]any{"value": found})
+}
+
+// relation answers what a relation leads to, one object a page.
+func (f *fake) relation(w http.ResponseWriter, r *http.Request, path string) {
+	ids, ok := f.related[path]
+	if !ok {
+		answer(w, http.StatusNotFound, armError("Request_ResourceNotFound"))
+		return
+	}
+	page, rest := map[string]any{"value": []any{}}, 0
+	_, _ = fmt.Sscan(r.URL.Query().Get("$skiptoken"), &rest)
+	for _, o := range f.objects {
+		if rest < len(ids) && textAt(o, "id") == ids[rest] {
+			page["value"] = []any{o}
+		}
+	}
+	if rest+1 < len(ids) {
+		page["@odata.nextLink"] = fmt.Sprintf("%s%s?$skiptoken=%d", f.URL, r.URL.Path, rest+1)
+	}
+	answer(w, http.StatusOK, page)
 }
 
 func (f *fake) arm(w http.ResponseWriter, r *http.Request) {

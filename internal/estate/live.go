@@ -30,6 +30,7 @@ type Live struct {
 	Also          []azure.ID         // resources to read besides, as far as they are there and of a known type
 	Ask           []azure.GUID       // objects to look up in the directory besides
 	Creator       azure.GUID         // who creates and updates the clusters, by object id or client id; zero: not of interest
+	People        bool               // read who is in the groups that hold roles, and who owns these and the service principals that do
 	Progress      func(string)       // told what is being read; may be nil
 }
 
@@ -73,6 +74,10 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	w.directory(ctx)
 	w.memberships(ctx)
 	w.wait()
+	if l.People {
+		w.who(ctx)
+		w.wait()
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -103,6 +108,9 @@ func (w *walk) start(ctx context.Context) error {
 		w.once("app "+w.Creator.String(), func() { w.servicePrincipal(ctx, w.Creator) })
 	}
 	for _, id := range w.Also {
+		if sub := id.Subscription(); sub != "" {
+			w.subscription(ctx, sub) // also of a type that is not read
+		}
 		w.resource(ctx, id)
 	}
 	for _, sub := range w.Kube.Subscriptions() {
