@@ -79,12 +79,14 @@ func (a *alerter) follow(ctx context.Context) error {
 			continue
 		}
 		met = true
-		var event arm.Doc
-		if err := json.Unmarshal(d.Body, &event); err != nil {
+		events, err := arm.Events(d.Body)
+		if err != nil {
 			return err
 		}
-		if err := a.tell(ctx, event); err != nil {
-			return err
+		for _, event := range events {
+			if err := a.tell(ctx, event); err != nil {
+				return err
+			}
 		}
 	}
 	if !met {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,7 +35,7 @@ func TestActivityQueries(t *testing.T) {
 		b, _ := json.Marshal(ask(op, query).ok(200).at("tables.0.rows"))
 		return string(b)
 	}
-	if got := rows(`AzureActivity | where OperationNameValue == "MICROSOFT.NETWORK/ROUTETABLES/WRITE" | summarize n=count() by ActivityStatusValue | order by ActivityStatusValue asc`); got != `[["Failure",1],["Success",1]]` {
+	if got := rows(`AzureActivity | where OperationNameValue == "MICROSOFT.NETWORK/ROUTETABLES/WRITE" | summarize n=count() by ActivityStatusValue | order by ActivityStatusValue asc`); got != `[["Failure",1],["Start",2],["Success",1]]` {
 		t.Errorf("the writes since the log is routed are %s", got)
 	}
 	if got := rows(`AzureActivity | where ActivityStatusValue == "Failure" and OperationNameValue has "ROUTETABLES" and TimeGenerated > ago(1h) | project Caller, a = tostring(Authorization_d.action)`); got != `[["`+nobody.id+`","Microsoft.Network/routeTables/write"]]` {
@@ -45,6 +47,49 @@ func TestActivityQueries(t *testing.T) {
 		t.Error(got.raw)
 	}
 	op.do("POST", ws+"/query?api-version=2017-01-01-preview", obj{"query": "AzureActivity", "timespan": "soon"}).refused(400, "BadRequest")
+}
+
+// TestActivityPairs is what the log says of a call: that it began and how it ended; of a long operation also when.
+func TestActivityPairs(t *testing.T) {
+	w := newWorld(t)
+	w.clock.Run() // the log is in the order of time
+	op, rg := w.operator, w.group(w.platform, "rg1")
+	nobody := w.application("nobody")
+	rt, aks := rg+"/providers/Microsoft.Network/routeTables/r1", rg+"/providers/Microsoft.ContainerService/managedClusters/c1"
+	nobody.put(rt, obj{"location": "westeurope"}).ok(403)
+	op.put(rt, obj{"location": "westeurope"}).ok(201)
+	given := w.grant(nobody.id, "Reader", rt)
+	op.run("PUT", aks, obj{"location": "westeurope", "identity": obj{"type": "SystemAssigned"}, "properties": obj{"dnsPrefix": "c", "agentPoolProfiles": []obj{pool(nil)}}}).ok(200)
+	for _, c := range []struct{ name, resource, caller, want string }{
+		{"refused", rt, nobody.id, "EndRequest Failed Forbidden Error, BeginRequest Started  Informational"},
+		{"written", rt, op.id, "EndRequest Succeeded Created Informational, BeginRequest Started  Informational"},
+		{"long", aks, op.id, "EndRequest Succeeded OK Informational, EndRequest Accepted Created Informational, BeginRequest Started  Informational"},
+		{"role", given, op.id, "EndRequest Succeeded Created Informational, BeginRequest Started  Informational"},
+	} {
+		events := op.events(w.platform, "resourceUri eq '"+c.resource+"' and caller eq '"+c.caller+"'")
+		var got, ids []string
+		for i, name := range events.list("eventName.value") {
+			got = append(got, strings.Join([]string{name, events.list("status.value")[i], events.list("subStatus.value")[i], events.list("level")[i]}, " "))
+			ids = append(ids, events.list("eventDataId")[i])
+			if id := events.list("id")[i]; !strings.Contains(id, "/events/"+ids[i]+"/ticks/") {
+				t.Errorf("%s: event %s has id %s", c.name, ids[i], id)
+			}
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%s: the log says %s, want %s", c.name, s, c.want)
+		}
+		slices.Sort(ids)
+		if len(slices.Compact(ids)) != len(got) || len(slices.Compact(events.list("correlationId"))) != 1 {
+			t.Errorf("%s: events are told apart by id and held together by correlation: %s", c.name, events.raw)
+		}
+	}
+	events := op.events(w.platform, "resourceUri eq '"+given+"'")
+	if sent, kept := events.str("value.1.properties.requestbody"), events.str("value.0.properties.responseBody"); !strings.Contains(sent, nobody.id) || !strings.Contains(kept, `"principalType":"ServicePrincipal"`) {
+		t.Errorf("what was assigned is not in the log: %s", events.raw)
+	}
+	if all := op.events(w.platform, "resourceUri eq '"+aks+"'").raw; strings.Contains(all, "requestbody") || strings.Contains(all, "responseBody") {
+		t.Errorf("bodies of others than role assignments are in the log: %s", all)
+	}
 }
 
 // TestAlerts tells a webhook when a high-scope role is given, at least once although the webhook is down at first.

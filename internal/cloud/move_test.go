@@ -153,7 +153,7 @@ func TestMoveRights(t *testing.T) {
 	events := op.events(w.platform, "resourceGroupName eq 'rg-from'")
 	var ends []string
 	for i, action := range events.list("authorization.action") {
-		if action == "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action" && events.list("caller")[i] == mover.id {
+		if action == "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action" && events.list("caller")[i] == mover.id && events.list("eventName.value")[i] == "EndRequest" {
 			ends = append(ends, events.list("status.value")[i])
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"aksid/internal/cloud/store"
 )
 
-// KindActivity are the events of the activity log; the key is subscription/nanoseconds/event.
+// KindActivity are the ends of calls and operations in the activity log; the key is subscription/nanoseconds/event. What
+// began there is kept with it, see Events.
 const KindActivity = "activity"
 
 // ActivityKey is the least key of an event of a subscription at a time.
@@ -19,19 +20,71 @@ func ActivityKey(sub string, at time.Time) string {
 	return fmt.Sprintf("%s/%020d/", strings.ToLower(sub), at.UnixNano())
 }
 
-// log writes the event of a write, delete or action: who did what where, and how it ended
+// log writes that a write, delete or action began and ended: who did what where, and how it came out
 // (Microsoft.Insights eventtypes/management/values, api-version 2015-04-01).
 func (c *Call) log(status string, code int, refused *azure.Error) error {
+	begun := Doc{"id": azure.NewGUID().String()}
+	if c.bodyIsLogged() {
+		if sent, _ := json.Marshal(c.Body); len(sent) <= maxLoggedBody {
+			begun["body"] = string(sent)
+		}
+	}
+	return c.logEvent(status, code, refused, begun)
+}
+
+// logEnd writes how an operation ended that began with an earlier call.
+func (c *Call) logEnd(status string, code int, refused *azure.Error) error {
+	return c.logEvent(status, code, refused, nil)
+}
+
+func (c *Call) logEvent(status string, code int, refused *azure.Error, begun Doc) error {
 	sub := c.ID.Subscription()
 	if sub == "" {
 		return nil
 	}
 	event := azure.NewGUID().String()
-	body, err := json.Marshal(c.event(event, status, code, refused))
+	d := c.event(event, status, code, refused)
+	if begun != nil {
+		d[internal] = Doc{"begun": begun}
+	}
+	body, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
 	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(sub, c.Now) + event, Body: body})
+}
+
+// bodyIsLogged reports whether the log keeps what was sent and what is there then: of role assignments and their like,
+// as recorded ones show. Others' may hold secrets.
+func (c *Call) bodyIsLogged() bool {
+	return namespace(c.Type.Name) == "Microsoft.Authorization" && c.Method == http.MethodPut
+}
+
+const maxLoggedBody = 16 << 10 // bytes; of longer ones nothing is kept
+
+// Events are what a document of KindActivity says: the end of a call or an operation and, before a call's, that it began.
+func Events(body []byte) ([]Doc, error) {
+	var end Doc
+	if err := json.Unmarshal(body, &end); err != nil {
+		return nil, err
+	}
+	begun := Map(end, "_.begun")
+	delete(end, internal)
+	if begun == nil {
+		return []Doc{end}, nil
+	}
+	begin, id := Clone(end), Str(begun, "id")
+	begin["id"] = strings.Replace(Str(end, "id"), Str(end, "eventDataId"), id, 1)
+	begin["eventDataId"], begin["level"] = id, "Informational"
+	begin["eventName"], begin["status"], begin["subStatus"] = localized("BeginRequest", "Begin request"), localized("Started", "Started"), localized("", "")
+	props := Map(begin, "properties")
+	for _, k := range []string{"statusCode", "serviceRequestId", "statusMessage", "responseBody"} {
+		delete(props, k)
+	}
+	if sent := Str(begun, "body"); sent != "" {
+		props["requestbody"] = sent
+	}
+	return []Doc{begin, end}, nil
 }
 
 func (c *Call) event(event, status string, code int, refused *azure.Error) Doc {
@@ -41,6 +94,10 @@ func (c *Call) event(event, status string, code int, refused *azure.Error) Doc {
 	if refused != nil {
 		level = "Error"
 		props["statusMessage"] = string(refused.Body())
+	} else if c.bodyIsLogged() {
+		if kept, _ := json.Marshal(c.view(c.Type, c.Doc)); len(kept) <= maxLoggedBody { // documents came from JSON
+			props["responseBody"] = string(kept)
+		}
 	}
 	_, typ, _ := place(c.ID)
 	stamp := c.Now.Format("2006-01-02T15:04:05.0000000Z")

@@ -361,7 +361,7 @@ func (o *operation) finish(c *Call, failed *azure.Error) error {
 	if err := o.save(c.Tx); err != nil {
 		return err
 	}
-	return c.log(state, status, failed)
+	return c.logEnd(state, status, failed)
 }
 
 // operationTypes are the places where a provider's operations are polled.

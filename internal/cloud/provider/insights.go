@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"iter"
 	"slices"
 	"strings"
@@ -37,13 +36,15 @@ func listEvents(c *arm.Call) iter.Seq2[arm.Doc, error] {
 			if d.Key >= until {
 				break
 			}
-			var e arm.Doc
-			if err := json.Unmarshal(d.Body, &e); err != nil {
+			said, err := arm.Events(d.Body)
+			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if q.takes(e) {
-				events = append(events, e)
+			for _, e := range said {
+				if q.takes(e) {
+					events = append(events, e)
+				}
 			}
 		}
 		for _, e := range slices.Backward(events) {

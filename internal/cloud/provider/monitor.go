@@ -150,21 +150,21 @@ func (r *activityRows) rows(yield func(kql.Row) bool) {
 			since = r.from
 		}
 		for d, err := range r.call.Tx.Scan(arm.KindActivity, lower(scope.Subscription())+"/", arm.ActivityKey(scope.Subscription(), since)) {
-			var event arm.Doc
+			var events []arm.Doc
 			if err == nil {
-				err = json.Unmarshal(d.Body, &event)
+				events, err = arm.Events(d.Body)
 			}
 			if err != nil {
 				r.err = err
 				return
 			}
-			row := activityRow(event)
-			at, _ := row["TimeGenerated"].(time.Time)
-			if !r.to.IsZero() && at.After(r.to) {
+			if !r.to.IsZero() && d.Key >= arm.ActivityKey(scope.Subscription(), r.to.Add(1)) {
 				break
 			}
-			if !yield(row) {
-				return
+			for _, event := range events {
+				if !yield(activityRow(event)) {
+					return
+				}
 			}
 		}
 	}
