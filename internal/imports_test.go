@@ -78,8 +78,11 @@ var rules = map[string]rule{
 	"internal/drill": {packages: "internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
 		why: "predictions and what comes of them are compared; Kubernetes acts in a program of its own, the local Azure is started by who asks"},
 
+	"internal/scenario": {packages: "internal/azure internal/rbac internal/local",
+		why: "stories play on a local Azure that somebody else has started, by its API, and with aksid's commands as a user has them: they know neither cloud nor cli"},
+
 	"internal/cli": {packages: "internal/access internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding " +
-		"internal/failure internal/remedy internal/report internal/drill internal/drill/act internal/cloud",
+		"internal/failure internal/remedy internal/report internal/drill internal/drill/act internal/scenario internal/cloud",
 		modules: "github.com/spf13/cobra github.com/spf13/pflag github.com/jmespath/go-jmespath golang.org/x/term github.com/rogpeppe/go-internal/lockedfile",
 		why:     "flags, files and exit codes; it starts the local Azure through cloud alone, never through cloud's children"},
 	"cmd/aksid": {packages: "internal/cli", why: "main only calls the command line, so that tests can run it in their process"},

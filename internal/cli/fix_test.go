@@ -5,20 +5,18 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"aksid/internal/azure"
 	"aksid/internal/cloud"
 	"aksid/internal/local"
-	"aksid/internal/rbac"
+	"aksid/internal/scenario"
 )
 
 // company is the freight company on a local Azure of its own, with a cluster that lacks two roles.
 type company struct {
-	*freight
+	*scenario.Freight
 	t      *testing.T
 	server *server
 }
@@ -35,17 +33,14 @@ func newCompany(t *testing.T, propagation time.Duration) *company {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := newFreight(t.Context(), az, time.Now)
+	f, err := scenario.NewFreight(az, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &company{f, t, s}
-	for _, build := range []func(context.Context) error{f.buildHub, f.buildPlatform, f.buildPipeline} {
-		c.eventually(func() error { return build(t.Context()) }) // also the operator's own roles take a while
-	}
-	c.must(f.grant(t.Context(), "Network Contributor", f.control, f.routes))
-	c.eventually(func() error { return f.createCluster(t.Context()) })
-	c.must(f.awaitCluster(t.Context()))
+	c.eventually(func() error { return f.Build(t.Context()) }) // also the operator's own roles take a while
+	c.must(f.Grant(t.Context(), "Network Contributor", f.Control, f.Routes))
+	c.eventually(func() error { return f.Deploy(t.Context()) })
 	return c
 }
 
@@ -85,22 +80,22 @@ func TestFixMends(t *testing.T) {
 	for name, propagation := range map[string]time.Duration{"at once": 0, "after a while": 300 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, propagation)
-			if code, out, _ := c.run(t.Context(), "check", "--registry", registryName); code != exitFindings {
+			if code, out, _ := c.run(t.Context(), "check", "--registry", "freightacr"); code != exitFindings {
 				t.Fatalf("check: %d\n%s", code, out)
 			}
-			if c.putLoadBalancer(t.Context()) == nil || c.pull(t.Context()) == nil {
+			if c.Expose(t.Context()) == nil || c.Pull(t.Context()) == nil {
 				t.Fatal("nothing was refused")
 			}
-			code, out, says := c.run(t.Context(), "fix", "--registry", registryName, "--apply", "--yes")
+			code, out, says := c.run(t.Context(), "fix", "--registry", "freightacr", "--apply", "--yes")
 			if code != exitOK || strings.Count(out, "✓") != 2 || !strings.Contains(out, "Checked again: 0 errors, 0 warnings") {
 				t.Fatalf("fix: %d\n%s%s", code, out, says)
 			}
-			c.must(c.putLoadBalancer(t.Context()))
-			c.must(c.pull(t.Context()))
-			if code, out, _ := c.run(t.Context(), "check", "--registry", registryName); code != exitOK {
+			c.must(c.Expose(t.Context()))
+			c.must(c.Pull(t.Context()))
+			if code, out, _ := c.run(t.Context(), "check", "--registry", "freightacr"); code != exitOK {
 				t.Errorf("check: %d\n%s", code, out)
 			}
-			if code, out, _ := c.run(t.Context(), "fix", "--registry", registryName, "--apply", "--yes"); code != exitOK || out != "Nothing is to be mended.\n" {
+			if code, out, _ := c.run(t.Context(), "fix", "--registry", "freightacr", "--apply", "--yes"); code != exitOK || out != "Nothing is to be mended.\n" {
 				t.Errorf("fix again: %d\n%s", code, out)
 			}
 		})
@@ -110,9 +105,9 @@ func TestFixMends(t *testing.T) {
 // A wide role is taken away after the narrow ones that replace it count, and the calls go on working.
 func TestFixReplaces(t *testing.T) {
 	c := newCompany(t, 0)
-	c.must(c.grant(t.Context(), "Contributor", c.control, c.hub.Parent()))
-	c.must(c.grant(t.Context(), "AcrPull", c.kubelet, c.registry))
-	c.must(c.putLoadBalancer(t.Context()))
+	c.must(c.Grant(t.Context(), "Contributor", c.Control, c.Hub.Parent()))
+	c.must(c.Grant(t.Context(), "AcrPull", c.Kubelet(), c.Registry))
+	c.must(c.Expose(t.Context()))
 	code, out, says := c.run(t.Context(), "fix", "--apply", "--yes")
 	if code != exitOK {
 		t.Fatalf("%d\n%s%s", code, out, says)
@@ -121,7 +116,7 @@ func TestFixReplaces(t *testing.T) {
 	if given < 0 || taken < given {
 		t.Errorf("not in order:\n%s", out)
 	}
-	c.must(c.putLoadBalancer(t.Context()))
+	c.must(c.Expose(t.Context()))
 	if code, out, _ := c.run(t.Context(), "check", "--fail-on", "warning"); code != exitOK {
 		t.Errorf("check: %d\n%s", code, out)
 	}
@@ -130,11 +125,11 @@ func TestFixReplaces(t *testing.T) {
 // Nobody is asked where nobody is there.
 func TestFixAsks(t *testing.T) {
 	c := newCompany(t, 0)
-	code, out, says := c.run(t.Context(), "fix", "--registry", registryName, "--apply")
+	code, out, says := c.run(t.Context(), "fix", "--registry", "freightacr", "--apply")
 	if code != exitUsage || !strings.Contains(says, "say --yes") || !strings.Contains(out, "undo: az role assignment delete") {
 		t.Errorf("%d\n%s%s", code, out, says)
 	}
-	if c.putLoadBalancer(t.Context()) == nil {
+	if c.Expose(t.Context()) == nil {
 		t.Error("it was carried out all the same")
 	}
 }
@@ -158,70 +153,47 @@ func TestFixInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &stopper{stop: cancel}
 	a := &App{In: strings.NewReader(""), Out: out, Err: io.Discard, Now: time.Now, Env: []string{local.DataVar + "=" + c.server.dir, local.FromVar + "=" + local.From}}
-	if code := a.Run(ctx, []string{"fix", "--registry", registryName, "--apply", "--yes"}); code != exitStopped {
+	if code := a.Run(ctx, []string{"fix", "--registry", "freightacr", "--apply", "--yes"}); code != exitStopped {
 		t.Errorf("exit code %d", code)
 	}
 	if s := out.String(); !strings.Contains(s, "Done: 1 of 2 steps") || strings.Count(s, "    undo: az role assignment delete") < 1 {
 		t.Errorf("it says\n%s", s)
 	}
-	if c.putLoadBalancer(t.Context()) != nil || c.pull(t.Context()) == nil {
+	if c.Expose(t.Context()) != nil || c.Pull(t.Context()) == nil {
 		t.Error("not just the first step is done")
 	}
-	if code, out, says := c.run(t.Context(), "fix", "--registry", registryName, "--apply", "--yes"); code != exitOK || strings.Count(out, "✓") != 1 {
+	if code, out, says := c.run(t.Context(), "fix", "--registry", "freightacr", "--apply", "--yes"); code != exitOK || strings.Count(out, "✓") != 1 {
 		t.Errorf("the rest: %d\n%s%s", code, out, says)
 	}
-	c.must(c.pull(t.Context()))
+	c.must(c.Pull(t.Context()))
 }
 
 // A right is not taken away while what replaces it is gone again.
 func TestFixVerifiesBeforeItTakes(t *testing.T) {
 	c := newCompany(t, 0)
-	c.must(c.grant(t.Context(), "Contributor", c.control, c.hub.Parent()))
-	c.must(c.grant(t.Context(), "AcrPull", c.kubelet, c.registry))
+	c.must(c.Grant(t.Context(), "Contributor", c.Control, c.Hub.Parent()))
+	c.must(c.Grant(t.Context(), "AcrPull", c.Kubelet(), c.Registry))
 	ctx := t.Context()
-	out := &stopper{stop: func() { c.revoke("Network Contributor", c.subnet) }} // somebody else, just after it was given
+	out := &stopper{stop: func() { c.must(c.Revoke(ctx, "Network Contributor", c.Control, c.Subnet)) }} // somebody else, just after it was given
 	a := &App{In: strings.NewReader(""), Out: out, Err: out, Now: time.Now, Env: []string{local.DataVar + "=" + c.server.dir, local.FromVar + "=" + local.From}}
 	if code := a.Run(ctx, []string{"fix", "--apply", "--yes"}); code != exitFindings || !strings.Contains(out.String(), "brought subnet would be lost with it") {
 		t.Errorf("%d\n%s", code, out.String())
 	}
-	c.must(c.putLoadBalancer(t.Context()))
-}
-
-// revoke takes a role on a scope from the control plane identity, if it is there.
-func (c *company) revoke(role string, scope azure.ID) {
-	c.t.Helper()
-	r, _ := rbac.BuiltInRole(role)
-	var page struct {
-		Value []struct {
-			ID         azure.ID
-			Properties struct {
-				PrincipalID      azure.PrincipalID `json:"principalId"`
-				RoleDefinitionID string            `json:"roleDefinitionId"`
-				Scope            azure.ID          `json:"scope"`
-			}
-		}
-	}
-	const typ = "Microsoft.Authorization/roleAssignments"
-	c.must(c.az.Call(c.t.Context(), c.operator, http.MethodGet, at(scope.Resource(typ), typ), nil, &page))
-	for _, x := range page.Value {
-		if p := x.Properties; p.PrincipalID == c.control && p.Scope.Equal(scope) && strings.HasSuffix(p.RoleDefinitionID, r.ID.String()) {
-			c.must(c.az.Call(c.t.Context(), c.operator, http.MethodDelete, at(x.ID, typ), nil, nil))
-		}
-	}
+	c.must(c.Expose(t.Context()))
 }
 
 // wait ends when the calls that need the roles are no longer refused, and gives up on what is not given.
 func TestWait(t *testing.T) {
 	c := newCompany(t, 300*time.Millisecond)
-	code, _, says := c.run(t.Context(), "wait", "--registry", registryName, "--timeout", "50ms")
+	code, _, says := c.run(t.Context(), "wait", "--registry", "freightacr", "--timeout", "50ms")
 	if code != exitFindings && code != exitUnread {
 		t.Errorf("%d %s", code, says)
 	}
-	c.must(c.grant(t.Context(), "Network Contributor", c.control, c.subnet))
-	c.must(c.grant(t.Context(), "AcrPull", c.kubelet, c.registry))
-	if code, out, says := c.run(t.Context(), "wait", "--registry", registryName); code != exitOK || !strings.HasPrefix(out, "counts: ") {
+	c.must(c.Grant(t.Context(), "Network Contributor", c.Control, c.Subnet))
+	c.must(c.Grant(t.Context(), "AcrPull", c.Kubelet(), c.Registry))
+	if code, out, says := c.run(t.Context(), "wait", "--registry", "freightacr"); code != exitOK || !strings.HasPrefix(out, "counts: ") {
 		t.Fatalf("%d %s%s", code, out, says)
 	}
-	c.must(c.putLoadBalancer(t.Context()))
-	c.must(c.pull(t.Context()))
+	c.must(c.Expose(t.Context()))
+	c.must(c.Pull(t.Context()))
 }

@@ -28,6 +28,9 @@ import (
 	"aksid/internal/local"
 )
 
+// doc is a JSON object.
+type doc = map[string]any
+
 // TestMain makes aksid and three stand-ins commands of the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -138,7 +141,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
-			"cluster": cluster, "federate": federate,
+			"cluster": cluster, "federate": federate, "told": holds,
 		},
 	})
 }
@@ -174,6 +177,20 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("not ready: %v", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// holds waits until a file holds a text: told FILE TEXT.
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; { // far more than it takes
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if strings.Contains(string(b), args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not hold %q: %v\n%s", args[0], args[1], err, b)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

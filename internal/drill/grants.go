@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"aksid/internal/azure"
+	"aksid/internal/local"
 )
 
 // wish is what an identity of a configuration should be able to do somewhere, as the documents of AKS and of the cloud
@@ -265,7 +266,7 @@ func (o *operator) makeTopGroup(ctx context.Context) error {
 		return err
 	}
 	for _, sub := range o.Subscriptions {
-		if err := o.call(ctx, http.MethodPut, pathOf(topGroup.Join("subscriptions", sub.ID)), nil, nil); err != nil {
+		if err := o.call(ctx, http.MethodPut, local.PathOf(topGroup.Join("subscriptions", sub.ID)), nil, nil); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -42,24 +41,6 @@ func (o *operator) bearer(ctx context.Context) (string, error) {
 	return token, err
 }
 
-// versions are the api-versions of the operator's calls, by provider and, where that differs, by type.
-var versions = map[string]string{
-	"microsoft.authorization": "2022-04-01", "microsoft.authorization/locks": "2020-05-01", "microsoft.authorization/denyassignments": "2024-07-01-preview",
-	"microsoft.compute": "2023-09-01", "microsoft.compute/disks": "2023-10-02",
-	"microsoft.containerregistry": "2025-11-01", "microsoft.containerservice": "2024-09-01",
-	"microsoft.management": "2020-05-01", "microsoft.managedidentity": "2023-01-31", "microsoft.network": "2023-09-01", "microsoft.resources": "2021-04-01",
-}
-
-func pathOf(id azure.ID) string {
-	_, typ, _ := id.Split()
-	parts := strings.SplitN(strings.ToLower(typ), "/", 3)
-	version, ok := versions[strings.Join(parts[:min(2, len(parts))], "/")]
-	if !ok {
-		version = versions[parts[0]]
-	}
-	return (&url.URL{Path: id.String(), RawQuery: "api-version=" + version}).String()
-}
-
 func (o *operator) call(ctx context.Context, method, path string, in, out any) error {
 	token, err := o.bearer(ctx)
 	if err != nil {
@@ -74,14 +55,14 @@ func (o *operator) call(ctx context.Context, method, path string, in, out any) e
 
 func (o *operator) put(ctx context.Context, id azure.ID, in doc) (doc, error) {
 	var out doc
-	err := o.call(ctx, http.MethodPut, pathOf(id), in, &out)
+	err := o.call(ctx, http.MethodPut, local.PathOf(id), in, &out)
 	return out, err
 }
 
 // get reads a resource; one that is not there is nil.
 func (o *operator) get(ctx context.Context, id azure.ID) (doc, error) {
 	var out doc
-	err := o.call(ctx, http.MethodGet, pathOf(id), nil, &out)
+	err := o.call(ctx, http.MethodGet, local.PathOf(id), nil, &out)
 	if isStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}
@@ -90,7 +71,7 @@ func (o *operator) get(ctx context.Context, id azure.ID) (doc, error) {
 
 // remove deletes a resource, if it is there.
 func (o *operator) remove(ctx context.Context, id azure.ID) error {
-	err := o.call(ctx, http.MethodDelete, pathOf(id), nil, nil)
+	err := o.call(ctx, http.MethodDelete, local.PathOf(id), nil, nil)
 	if isStatus(err, http.StatusNotFound) {
 		return nil
 	}
@@ -101,7 +82,7 @@ func (o *operator) remove(ctx context.Context, id azure.ID) error {
 func (o *operator) list(ctx context.Context, collection azure.ID) ([]doc, error) {
 	const most = 1000 // pages
 	var all []doc
-	path := pathOf(collection)
+	path := local.PathOf(collection)
 	for range most {
 		var page struct {
 			Value    []doc  `json:"value"`

@@ -13,6 +13,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/local"
 )
 
 // picture is everything that a drill can change of a cluster, as it was at one time: documents by key.
@@ -177,7 +178,7 @@ func (s *scene) applyModels(ctx context.Context, before, now picture) (failed []
 			continue
 		}
 		id := idOf(text(old, "id"))
-		path := pathOf(id.Parent().Join("manualupgrade"))
+		path := local.PathOf(id.Parent().Join("manualupgrade"))
 		if err := s.operator.call(ctx, http.MethodPost, path, doc{"instanceIds": []any{id.Name()}}, nil); err != nil {
 			failed = append(failed, err)
 		}

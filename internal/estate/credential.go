@@ -59,7 +59,7 @@ func LocalAzure(a *local.Azure) (Live, error) {
 		})
 	live := Live{
 		From: "local", Cloud: c, Transport: client,
-		Credential: explained{cred, "the local Azure does not accept its operator's credential; start it again with: aksid up --data " + a.Dir},
+		Credential: explained{cred, "the local Azure does not accept the credential of " + a.Operator.ClientID.String() + "; if that is its operator, start it again with: aksid up --data " + a.Dir},
 	}
 	for _, s := range a.Subscriptions {
 		live.Subscriptions = append(live.Subscriptions, Subscription{ID: s.ID, Name: s.Name, Tenant: a.Tenant.String()})
