@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"aksid/internal/cloud"
-	"aksid/internal/cloud/arm"
 )
 
 // admin calls the admin API with the data folder's key.
@@ -123,16 +122,30 @@ func TestSlow(t *testing.T) {
 
 // TestLogOnly lets refusals pass and tells of them.
 func TestLogOnly(t *testing.T) {
-	var said []arm.Decided
+	var said []cloud.Decided
 	w := newWorld(t, func(c *cloud.Config) {
 		c.LogOnly = true
-		c.Decided = func(d arm.Decided) { said = append(said, d) }
+		c.Decided = func(d cloud.Decided) { said = append(said, d) }
 	})
 	rg := w.group(w.platform, "rg1")
 	u := w.application("u")
 	said = nil
 	u.get(rg).ok(200)
 	if len(said) != 1 || said[0].Outcome != "NotGranted" || said[0].Scope.String() != rg || said[0].Principal.String() != u.id {
+		t.Errorf("decided: %+v", said)
+	}
+	vault := w.vault(rg, "freightkv", obj{"enableRbacAuthorization": true})
+	reader := w.as(u)
+	reader.token("https://vault.azure.net")
+	said = nil
+	reader.ask("https://vault.azure.net", "GET", "https://freightkv.vault.azure.net/secrets?api-version=7.4", "").ok(200)
+	if len(said) != 1 || !said[0].Data || said[0].Outcome != "NotGranted" || said[0].Action != "Microsoft.KeyVault/vaults/secrets/readMetadata/action" || said[0].Scope.String() != vault {
+		t.Errorf("decided: %+v", said)
+	}
+	w.acr(rg, "freightacr", nil)
+	said = nil
+	w.as(u).access("freightacr", "repository:app:pull").ok(200)
+	if len(said) == 0 || said[len(said)-1].Data || said[len(said)-1].Action != "Microsoft.ContainerRegistry/registries/pull/read" {
 		t.Errorf("decided: %+v", said)
 	}
 }

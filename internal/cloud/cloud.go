@@ -25,6 +25,7 @@ import (
 	"aksid/internal/cloud/entra"
 	"aksid/internal/cloud/provider"
 	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
 )
 
 // Errors of Open that a user can do something about.
@@ -34,8 +35,8 @@ var (
 	ErrFull   = store.ErrFull   // there is no room for it
 )
 
-// Decided is a question that a call at the front door put to the engine, and the answer.
-type Decided = arm.Decided
+// Decided is a question that a call at one of the doors put to the engine, and the answer.
+type Decided = rbac.Record
 
 // Config of a local Azure.
 type Config struct {
@@ -45,7 +46,7 @@ type Config struct {
 	Membership  time.Duration    // until a group's member, added or removed, counts
 	TokenCache  time.Duration    // until a managed identity that is one does: its tokens are cached
 	Behaviour   arm.Behaviour    // how it misbehaves; its Faults are those of the admin API
-	Decided     func(Decided)    // nil, or told of every decision at the front door
+	Decided     func(Decided)    // nil, or told of every decision at the front door and in the data planes
 	LogOnly     bool             // refusals are told to Decided and let pass
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // of its own faults; nil: none
@@ -164,7 +165,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	}
 	cl.data, err = dataplane.Open(dataplane.Config{
 		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
-		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Log: c.Log,
+		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -80,6 +80,38 @@ func TestConditionsOfTime(t *testing.T) {
 	u.get(rg).ok(200)
 }
 
+// TestConditionsOnData decide where the services know what they read, and what a call does not have is missing.
+func TestConditionsOnData(t *testing.T) {
+	w := newWorld(t)
+	rg := w.group(w.platform, "rg1")
+	abac := w.acr(rg, "freightacr", obj{"roleAssignmentMode": "AbacRepositoryPermissions"})
+	vault := w.vault(rg, "freightkv", obj{"enableRbacAuthorization": true})
+	const secret = "https://freightkv.vault.azure.net/secrets/s?api-version=7.4"
+	w.give(w.operator.id, "Key Vault Secrets Officer", vault)
+	w.as(w.operator).ask("https://vault.azure.net", "PUT", secret, `{"value":"v"}`, "Content-Type", "application/json").ok(200)
+	for condition, open := range map[string]bool{
+		"@Environment[isPrivateLink] BoolEquals true":                                                           false,
+		"@Environment[isPrivateLink] BoolEquals false":                                                          true,
+		"NOT Exists @Environment[Microsoft.Network/virtualNetworks/subnets]":                                    true,
+		"@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:Team_Name] StringEquals 'freight'":          false,
+		"NOT Exists @Principal[Microsoft.Directory/CustomSecurityAttributes/Id:Team_Name]":                      true,
+		"@Resource[Microsoft.ContainerRegistry/registries:name] StringNotEquals 'other'":                        false, // of what is missing not even this is so
+		"@Environment[UtcNow] DateTimeLessThan '2100-01-01T00:00:00Z' AND NOT Exists @Request[Microsoft.A/b:c]": true,
+	} {
+		u := w.application("u")
+		want := map[bool]int{true: 200, false: 401}[open]
+		w.operator.assign(abac, guid(), dataRoles["Container Registry Repository Reader"], u.id, "condition", condition).ok(201)
+		w.operator.assign(vault, guid(), dataRoles["Key Vault Secrets User"], u.id, "condition", condition).ok(201)
+		c := w.as(u)
+		if got := c.access("freightacr", "repository:app:pull"); got.status != want {
+			t.Errorf("%s: the registry answers %d %s", condition, got.status, got.raw)
+		}
+		if got := c.ask("https://vault.azure.net", "GET", secret, ""); (got.status == 200) != open {
+			t.Errorf("%s: the vault answers %d %s", condition, got.status, got.raw)
+		}
+	}
+}
+
 // TestBadConditions are refused when they are written, in the service's words.
 func TestBadConditions(t *testing.T) {
 	w := newWorld(t)

@@ -11,8 +11,9 @@ const (
 	AttributePrincipal      = "Microsoft.Authorization/roleAssignments:PrincipalId"
 	AttributePrincipalType  = "Microsoft.Authorization/roleAssignments:PrincipalType"
 	AttributeRepository     = "Microsoft.ContainerRegistry/registries/repositories:name"
-	AttributeSubOperation   = "subOperation" // of the request; what SubOperationMatches reads
-	AttributeUTCNow         = "UtcNow"       // of the environment; the request's At unless given
+	AttributeSubOperation   = "subOperation"  // of the request; what SubOperationMatches reads
+	AttributeUTCNow         = "UtcNow"        // of the environment; the request's At unless given
+	AttributePrivateLink    = "isPrivateLink" // of the environment; a bool
 )
 
 // Attributes are what conditions read, by the text that stands between the brackets of a condition. Names have no case,
@@ -22,6 +23,25 @@ const (
 // beside StringNotEquals).
 type Attributes struct {
 	Request, Resource, Principal, Environment map[string]any
+}
+
+var (
+	nothing     = map[string]any{}
+	publicCalls = map[string]any{AttributePrivateLink: false}
+)
+
+// Known are the attributes of a call of which everything is known: what is not given is missing, and it came through no
+// private link unless the Environment says so.
+func (a Attributes) Known() Attributes {
+	for _, source := range []*map[string]any{&a.Request, &a.Resource, &a.Principal} {
+		if *source == nil {
+			*source = nothing
+		}
+	}
+	if a.Environment == nil {
+		a.Environment = publicCalls
+	}
+	return a
 }
 
 // source is where an attribute comes from.

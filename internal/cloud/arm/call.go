@@ -143,7 +143,7 @@ func (c *Call) sub(method string, id azure.ID, body Doc) (*Call, *azure.Error) {
 
 // Decide asks the engine for any principal, now.
 func (c *Call) Decide(p azure.PrincipalID, action azure.Action, scope azure.ID) rbac.Decision {
-	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now, Attributes: nothingUnknown(rbac.Attributes{})})
+	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now, Attributes: rbac.Attributes{}.Known()})
 }
 
 // May asks the engine for the caller.
@@ -152,9 +152,11 @@ func (c *Call) May(action azure.Action, scope azure.ID) bool {
 }
 
 func (c *Call) decide(action azure.Action, scope azure.ID) rbac.Decision {
-	return c.arm.cfg.Policy.Current().Decide(rbac.Request{
-		Principal: c.Caller.ID, Groups: c.Caller.Groups, Action: action, Scope: scope, At: c.Now, Attributes: c.attributes(action),
-	})
+	return c.Policy().Decide(c.question(action, scope))
+}
+
+func (c *Call) question(action azure.Action, scope azure.ID) rbac.Request {
+	return rbac.Request{Principal: c.Caller.ID, Groups: c.Caller.Groups, Action: action, Scope: scope, At: c.Now, Attributes: c.attributes(action)}
 }
 
 // attributes are what conditions read of the call, if the action is what it is about.
@@ -163,41 +165,15 @@ func (c *Call) attributes(action azure.Action) rbac.Attributes {
 	if t := c.Type; t != nil && t.Attributes != nil && (action == t.write() || action == t.delete()) {
 		a = t.Attributes(c)
 	}
-	return nothingUnknown(a)
-}
-
-var noAttributes = map[string]any{}
-
-// nothingUnknown says that an attribute which is not given is missing: at the door everything about a call is known.
-func nothingUnknown(a rbac.Attributes) rbac.Attributes {
-	for _, source := range []*map[string]any{&a.Request, &a.Resource, &a.Principal, &a.Environment} {
-		if *source == nil {
-			*source = noAttributes
-		}
-	}
-	return a
-}
-
-// Decided is a question that a call put to the engine, and the answer.
-type Decided struct {
-	At        time.Time         `json:"at"`
-	Principal azure.PrincipalID `json:"principal"`
-	Action    azure.Action      `json:"action"`
-	Data      bool              `json:"data,omitempty"`
-	Scope     azure.ID          `json:"scope"`
-	Outcome   string            `json:"outcome"`     // Granted, NotGranted, Denied or Unknown
-	By        azure.ID          `json:"by,omitzero"` // the role assignment that grants
+	return a.Known()
 }
 
 // judge decides for the caller and records it. Where refusals are only logged, everything passes.
 func (c *Call) judge(action azure.Action, scope azure.ID) (d rbac.Decision, pass bool) {
-	d = c.decide(action, scope)
+	q := c.question(action, scope)
+	d = c.Policy().Decide(q)
 	if record := c.arm.cfg.Decided; record != nil {
-		said := Decided{At: c.Now, Principal: c.Caller.ID, Action: action, Scope: scope, Outcome: d.Outcome.String()}
-		if d.By != nil {
-			said.By = d.By.ID
-		}
-		record(said)
+		record(d.Record(q))
 	}
 	return d, d.Outcome == rbac.Granted || c.arm.cfg.LogOnly
 }

@@ -18,6 +18,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
+	"aksid/internal/rbac"
 )
 
 // Config is what the door stands on.
@@ -31,8 +32,8 @@ type Config struct {
 	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
 	Providers    []Provider
 	Behaviour    Behaviour
-	Decided      func(Decided) // nil, or told of every decision; a repeated transaction tells it again
-	LogOnly      bool          // refusals are recorded and let pass
+	Decided      func(rbac.Record) // nil, or told of every decision; a repeated transaction tells it again
+	LogOnly      bool              // refusals are recorded and let pass
 	Log          *slog.Logger
 }
 

@@ -34,6 +34,8 @@ type Config struct {
 	Verify  func(r *http.Request, audiences ...string) (directory.Caller, *azure.Error) // an Entra token
 	Active  func(store.Tx, directory.Caller) *azure.Error                               // its principal still exists
 	Removed <-chan struct{}                                                             // told when resources were removed; nil: never
+	Decided func(rbac.Record)                                                           // nil, or told of every decision
+	LogOnly bool                                                                        // refusals are told to Decided and let pass
 	Log     *slog.Logger                                                                // of faults of our own
 }
 
@@ -131,15 +133,19 @@ func find[T any](tx store.Tx, ref string) (*T, error) {
 	return nil, nil
 }
 
-// decide asks the engine.
-func (s *Service) decide(c directory.Caller, action azure.Action, data bool, scope azure.ID, attributes rbac.Attributes) rbac.Decision {
-	return s.Policy().Decide(rbac.Request{
-		Principal: c.ID, Groups: c.Groups, Action: action, Data: data, Scope: scope, At: s.Now(), Attributes: attributes,
-	})
+// ask puts a question to the engine. What is not given of a call is missing.
+func (s *Service) ask(c directory.Caller, action azure.Action, data bool, scope azure.ID, attributes rbac.Attributes) (rbac.Request, rbac.Decision) {
+	q := rbac.Request{Principal: c.ID, Groups: c.Groups, Action: action, Data: data, Scope: scope, At: s.Now(), Attributes: attributes.Known()}
+	return q, s.Policy().Decide(q)
 }
 
+// may decides and records it. Where refusals are only logged, everything passes.
 func (s *Service) may(c directory.Caller, action azure.Action, data bool, scope azure.ID, attributes rbac.Attributes) bool {
-	return s.decide(c, action, data, scope, attributes).Outcome == rbac.Granted
+	q, d := s.ask(c, action, data, scope, attributes)
+	if s.Decided != nil {
+		s.Decided(d.Record(q))
+	}
+	return d.Outcome == rbac.Granted || s.LogOnly
 }
 
 // get reads a document of a service into v; false where there is none.
