@@ -27,6 +27,7 @@ const azFolderVar = "AZURE_CONFIG_DIR"
 //
 //	az/<instance>/base           the cloud registered and chosen; every folder begins as a copy
 //	az/<instance>/<principal>    a principal logged in
+//	az/<instance>/public/…       the same in az's own cloud, whose host names lead to the local Azure
 //
 // Instance is a digest of what makes a registration stale: the endpoint and its CA.
 type azSetup struct {
@@ -34,18 +35,19 @@ type azSetup struct {
 	program  string // az
 	env      []string
 	instance string // folder
+	public   bool   // az knows the local Azure under Azure's host names alone
 }
 
 // logIn returns the AZURE_CONFIG_DIR for an identity and what to do with it at the end. Where there is no az,
 // or it fails, the folder is as good as empty: it keeps programs away from the user's own logins all the same.
-func logIn(ctx context.Context, a *App, az *local.Azure, who identity, env []string) (folder string, forget func()) {
+func logIn(ctx context.Context, a *App, az *local.Azure, who identity, env []string, public bool) (folder string, forget func()) {
 	forget = func() {}
 	instances := filepath.Join(az.Dir, "az")
 	program, err := exec.LookPath("az")
 	if err != nil {
 		return filepath.Join(instances, "none"), forget
 	}
-	s, err := newAzSetup(az, program, env)
+	s, err := newAzSetup(az, program, env, public)
 	if err == nil && who.refused {
 		return filepath.Join(instances, "none"), forget
 	}
@@ -61,7 +63,7 @@ func logIn(ctx context.Context, a *App, az *local.Azure, who identity, env []str
 	return folder, forget
 }
 
-func newAzSetup(az *local.Azure, program string, env []string) (*azSetup, error) {
+func newAzSetup(az *local.Azure, program string, env []string, public bool) (*azSetup, error) {
 	ca, err := os.ReadFile(az.CA)
 	if err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func newAzSetup(az *local.Azure, program string, env []string) (*azSetup, error)
 	if err := os.MkdirAll(instance, 0o700); err != nil {
 		return nil, err
 	}
-	return &azSetup{az, program, env, instance}, nil
+	return &azSetup{az, program, env, instance, public}, nil
 }
 
 // digest is a short name for what goes into it.
@@ -86,6 +88,12 @@ func (s *azSetup) kept(ctx context.Context, who identity) (string, error) {
 		name = digest(who.machine.Key())
 	}
 	folder := filepath.Join(s.instance, name)
+	if s.public {
+		folder = filepath.Join(s.instance, "public", name)
+		if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+			return folder, err
+		}
+	}
 	unlock, err := lockedfile.MutexAt(folder + ".lock").Lock() // execs may start together
 	if err != nil {
 		return folder, err
@@ -112,6 +120,12 @@ func (s *azSetup) temporary(ctx context.Context, who identity) (string, error) {
 
 // fill makes a folder a copy of base, unless it has been one, and logs in there.
 func (s *azSetup) fill(ctx context.Context, folder string, who identity) error {
+	if s.public {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		return s.login(ctx, folder, who)
+	}
 	base, err := s.base(ctx)
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type execOptions struct {
 	As      string // "", a service principal, machinePrefix and a resource id, or podPrefix and a service account
 	Client  string // the client id that a pod's service account is annotated with
 	Command []string
+
+	Transparent bool // the program is told of no address but Azure's own
 }
 
 // What a --as begins with that means: as a program on the machine that has this identity, or in a pod of this service account.
@@ -43,7 +45,9 @@ func newExec(a *App) *cobra.Command {
 		Long: `Run a program against the local Azure that "aksid up" runs: az, an Azure SDK program, Terraform, curl or a shell.
 
 The program finds a principal logged in and the local Azure under its own address and under Azure's host names.
-It cannot reach anything else through its proxy, so nothing touches real Azure by accident.
+It cannot reach anything else through its proxy, so nothing touches real Azure by accident: every other host is refused.
+With --transparent it is told of Azure's host names alone, as any program is: az stays in its cloud AzureCloud, Terraform
+asks management.azure.com, tokens are for https://management.azure.com/, registries and vaults have their real names.
 It runs as the operator (Owner of both subscriptions), or as --as says:
   NAME, client id or object id   a service principal, with a secret that is taken back at the end
   mi:RESOURCE-ID                 the managed identity of a cluster, a virtual machine or a user-assigned identity,
@@ -56,6 +60,7 @@ The exit code is the program's.`,
   aksid exec --as pipeline -- az aks show -g rg1 -n aks1
   aksid exec --as mi:/subscriptions/…/userAssignedIdentities/id1 -- az group show -n rg1
   aksid exec --as sa:aks1/shop/cart --client-id 00000000-0000-0000-0000-000000000001 -- ./cart
+  aksid exec --transparent -- sh deploy.sh
   aksid exec -- terraform plan
   aksid exec -- bash`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -72,6 +77,7 @@ The exit code is the program's.`,
 	dataFlag(cmd, &o.Data)
 	cmd.Flags().StringVar(&o.As, "as", "", "`principal` to run as (default: the operator)")
 	cmd.Flags().StringVar(&o.Client, "client-id", "", "client `id` of the identity that a pod acts as")
+	cmd.Flags().BoolVar(&o.Transparent, "transparent", false, "leave az and Terraform in Azure's public cloud, under its host names alone")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
@@ -101,8 +107,9 @@ func runExec(ctx context.Context, a *App, o execOptions) error {
 	defer proxy.Close()
 	env := az.Environ(a.Env, local.Session{
 		Proxy: "http://" + proxy.Addr, Tenant: az.Tenant, Subscription: who.subscription(), Credential: who.credential, TokenFile: who.tokenFile,
+		Transparent: o.Transparent,
 	})
-	folder, forget := logIn(ctx, a, az, who, env)
+	folder, forget := logIn(ctx, a, az, who, env, o.Transparent)
 	defer forget()
 	if err := ctx.Err(); err != nil { // from here on an interrupt is the program's business
 		return err

@@ -22,6 +22,7 @@ type Session struct {
 	Subscription string     // the first that is visible, or ""
 	Credential   Credential // of a service principal; zero for the identity of a machine
 	TokenFile    string     // a file with a federated token, in place of the credential's secret
+	Transparent  bool       // it is not told of the local Azure's own address
 }
 
 // foreign are variables that would point a program elsewhere or make it somebody else: credentials and endpoints
@@ -74,6 +75,9 @@ func (a *Azure) variables(s Session) map[string]string {
 	}
 	for _, name := range []string{"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"} {
 		set[name] = a.CA
+	}
+	if s.Transparent {
+		delete(set, "ARM_METADATA_HOSTNAME") // by default it is management.azure.com
 	}
 	if s.Subscription != "" {
 		set["AZURE_SUBSCRIPTION_ID"], set["ARM_SUBSCRIPTION_ID"] = s.Subscription, s.Subscription

@@ -143,7 +143,10 @@ func (te *tester) token(p directory.Principal) string {
 
 // call sends one request to a handler.
 func call(h http.Handler, method, target, token string, header http.Header, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "https://"+host+target, strings.NewReader(body))
+	if strings.HasPrefix(target, "/") {
+		target = "https://" + host + target
+	}
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for k, v := range header {
 		r.Header[k] = v
 	}

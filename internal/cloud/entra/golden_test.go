@@ -156,7 +156,7 @@ func (g *golden) send(text string) string {
 // door chooses the handler of a path, and the caller's token: "as reader", "on vm1".
 func (g *golden) door(path string, words []string) (http.Handler, string) {
 	handler, token := g.Handler(), ""
-	if strings.HasPrefix(path, "/metadata/endpoints") {
+	if strings.Contains(path, "/metadata/endpoints") {
 		handler = g.Metadata()
 	}
 	for i := 0; i+1 < len(words); i += 2 {
