@@ -2,10 +2,13 @@ package estate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Bounds of one JSON text: what Azure and az write is far below, what is above is refused before it is decoded.
@@ -30,7 +33,30 @@ func readText(r io.Reader) ([]byte, error) {
 	if err == nil && len(text) > maxText {
 		err = fmt.Errorf("more than %d MiB of JSON", maxText>>20)
 	}
-	return text, err
+	return fromUTF16(text), err
+}
+
+// fromUTF16 is a text in UTF-8: Windows PowerShell writes what az prints as UTF-16, with a byte order mark.
+func fromUTF16(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return text
+	}
+	out := make([]byte, 0, len(text)/2)
+	for i := 2; i+1 < len(text); i += 2 {
+		r := rune(order.Uint16(text[i:]))
+		if utf16.IsSurrogate(r) && i+3 < len(text) {
+			i += 2
+			r = utf16.DecodeRune(r, rune(order.Uint16(text[i:])))
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
 }
 
 func decodeText(text []byte) (any, error) {

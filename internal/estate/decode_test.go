@@ -1,10 +1,13 @@
 package estate
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 func TestDecode(t *testing.T) {
@@ -99,4 +102,22 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q: its own rendering %q is refused: %v", text, again, err)
 		}
 	})
+}
+
+// Windows PowerShell redirects what az prints as UTF-16.
+func TestDecodeUTF16(t *testing.T) {
+	const text = `{"name": "aks-größe-🚢"}`
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		data := order.AppendUint16(nil, 0xfeff)
+		for _, u := range utf16.Encode([]rune(text)) {
+			data = order.AppendUint16(data, u)
+		}
+		v, err := decode(bytes.NewReader(data))
+		if err != nil || textAt(v, "name") != "aks-größe-🚢" {
+			t.Errorf("%v: %v, %v", order, v, err)
+		}
+		if _, err := decode(bytes.NewReader(data[:len(data)-1])); err == nil {
+			t.Errorf("%v: half a character is no JSON", order)
+		}
+	}
 }

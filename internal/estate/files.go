@@ -207,7 +207,7 @@ func (in *filesReader) noteListing() {
 	}
 }
 
-// take sorts a value: a document, an array of them, or ARM's and Graph's {"value": […]}.
+// take sorts a value: a document, an array of them, ARM's and Graph's {"value": […]}, or Resource Graph's {"data": […]}.
 func (in *filesReader) take(v any) error {
 	m, ok := v.(map[string]any)
 	switch {
@@ -226,6 +226,8 @@ func (in *filesReader) take(v any) error {
 	if list, isList := m["value"].([]any); isList {
 		v, ok = list, false
 		in.denyListed = in.denyListed || len(list) == 0
+	} else if list, isList := m["data"].([]any); isList && textAt(m, "id") == "" {
+		v, ok = list, false
 	}
 	if !ok {
 		list, ok := v.([]any)
@@ -361,6 +363,7 @@ func (in *filesReader) markGaps() {
 			Right: "the output of: az rest --url /subscriptions/{subscriptionId}/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01",
 		})
 	}
+	in.namelessPrincipals()
 	for sub := range wanted {
 		switch {
 		case in.listed[sub]:
@@ -371,6 +374,23 @@ func (in *filesReader) markGaps() {
 	}
 	if !in.collected {
 		in.unsureOf(azure.PrincipalID{}, slices.Collect(in.groupsWithoutMembers()))
+	}
+}
+
+// namelessPrincipals notes which service principals of clusters the files do not tell the object id of.
+func (in *filesReader) namelessPrincipals() {
+	for _, r := range in.estate.resources {
+		if !strings.EqualFold(r.ID.Type(), TypeCluster) {
+			continue
+		}
+		for _, id := range (&Cluster{r}).identities() {
+			if _, ok := in.estate.byApp[id.Client]; id.Role == ServicePrincipal && !ok {
+				in.incomplete(Incomplete{
+					What: "the object id of service principal " + id.Client.String(), Why: "the files do not tell it",
+					Right: "the output of: az ad sp show --id " + id.Client.String(),
+				})
+			}
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func addOnIdentityName(addOn string, cluster azure.ID) string {
 
 // foreseenIdentity is an identity that AKS will make for a cluster.
 func foreseenIdentity(cluster, nodes azure.ID, name string) Identity {
-	id := nodes.Resource(typeIdentity, name)
+	id := nodes.Resource(TypeIdentity, name)
 	return Identity{Name: name, Resource: id, Principal: foreseenGUID(cluster.String(), name, "principal"), Client: foreseenGUID(cluster.String(), name, "client")}
 }
 

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -27,7 +28,6 @@ const (
 	typeNodePool          = "azurerm_kubernetes_cluster_node_pool"
 	typeAzapi             = "azapi_resource"
 	typeZone              = "Microsoft.Network/privateDnsZones"
-	typeIdentity          = "Microsoft.ManagedIdentity/userAssignedIdentities"
 	typeEncryptionSet     = "Microsoft.Compute/diskEncryptionSets"
 )
 
@@ -55,12 +55,13 @@ func init() { // its functions look things up in it
 			{from: "admin_enabled", to: "properties.adminUserEnabled", flag: true},
 			{from: "anonymous_pull_enabled", to: "properties.anonymousPullEnabled", flag: true},
 			{from: "role_assignment_mode", to: "properties.roleAssignmentMode"},
+			{from: "network_rule_set.default_action", to: "properties.networkRuleSet.defaultAction"},
 		}, more: registry},
 		"azurerm_disk_encryption_set":     {typ: typeEncryptionSet, names: byName, fields: []carried{{from: "key_vault_key_id", to: "properties.activeKey.keyUrl"}}},
 		"azurerm_key_vault":               {typ: TypeVault, names: byName, fields: []carried{{from: "rbac_authorization_enabled", to: "properties.enableRbacAuthorization", flag: true}, {from: "enable_rbac_authorization", to: "properties.enableRbacAuthorization", flag: true}}, more: accessPolicies},
 		"azurerm_storage_account":         {typ: "Microsoft.Storage/storageAccounts", names: byName},
 		"azurerm_log_analytics_workspace": {typ: "Microsoft.OperationalInsights/workspaces", names: byName},
-		"azurerm_user_assigned_identity":  {typ: typeIdentity, names: byName, more: userIdentity},
+		"azurerm_user_assigned_identity":  {typ: TypeIdentity, names: byName, more: userIdentity},
 		"azurerm_federated_identity_credential": {typ: TypeFederatedCredential, names: byName, parent: "parent_id|user_assigned_identity_id",
 			fields: []carried{{from: "issuer", to: "properties.issuer"}, {from: "subject", to: "properties.subject"}}},
 		"azurerm_capacity_reservation_group": {typ: "Microsoft.Compute/capacityReservationGroups", names: byName},
@@ -77,6 +78,7 @@ var joins = map[string]func(*plan, *planned){
 	"azurerm_subnet_network_security_group_association": tie("subnet_id", TypeSubnet, "network_security_group_id", "Microsoft.Network/networkSecurityGroups", "networkSecurityGroup"),
 	"azurerm_subnet_nat_gateway_association":            tie("subnet_id", TypeSubnet, "nat_gateway_id", "Microsoft.Network/natGateways", "natGateway"),
 	"azurerm_key_vault_access_policy":                   accessPolicy,
+	"azurerm_private_endpoint":                          privateEndpoint,
 	typeNodePool:                                        nodePool,
 }
 
@@ -102,7 +104,7 @@ func (p *plan) resourceID(r *planned) azure.ID {
 	case r.typ == typeAzapi:
 		return p.azapiID(r)
 	case !ok:
-		return azure.ID{}
+		return p.otherID(r)
 	}
 	sub := azure.SubscriptionID(p.subscription(r))
 	if c.typ == azure.TypeResourceGroup {
@@ -125,6 +127,25 @@ func (p *plan) resourceID(r *planned) azure.ID {
 	}
 	return azure.ID{}
 }
+
+// otherID stands for the id of a resource of a type that clusters have nothing to do with: all that matters is that it is
+// nothing of theirs, and which resource group it lies in.
+func (p *plan) otherID(r *planned) azure.ID {
+	if !strings.HasPrefix(r.typ, "azurerm_") || slices.Contains(noLeaves, r.typ) {
+		return azure.ID{}
+	}
+	sub := azure.SubscriptionID(p.subscription(r))
+	group := "{" + strings.ReplaceAll(r.address, "/", "%2F") + "}"
+	if _, ok := r.values["resource_group_name"]; ok || r.unknown["resource_group_name"] != nil {
+		group = p.nameOf(r, "resource_group_name")
+	}
+	return safeResource(safeJoin(sub, "resourceGroups", group), "Terraform.azurerm/"+r.typ, p.nameOf(r, "name"))
+}
+
+// noLeaves are types whose id contains others, or is no id of theirs.
+var noLeaves = []string{"azurerm_management_group", "azurerm_subscription", "azurerm_subscriptions", "azurerm_resources", "azurerm_client_config",
+	"azurerm_role_definition", "azurerm_role_assignment", "azurerm_resource_group_template_deployment", "azurerm_subscription_template_deployment",
+	"azurerm_management_group_template_deployment", "azurerm_tenant_template_deployment"}
 
 // nameOf is a name in an id. One that is not known until the plan is applied stands as the reference in braces.
 func (p *plan) nameOf(r *planned, attribute string) string {
@@ -215,6 +236,8 @@ func (p *plan) foreseen(r *planned) map[string]string {
 		out["id"], out["role_definition_id"], out["role_definition_resource_id"] = role, role, role
 	case "azurerm_subscription":
 		out["id"], out["subscription_id"] = "/subscriptions/"+p.subscription(r), p.subscription(r)
+	case "azurerm_client_config": // whoever applies the plan
+		out["object_id"], out["client_id"] = p.principal(r, "object_id"), p.principal(r, "client_id")
 	case "azuread_group", "azuread_service_principal", "azuread_user":
 		out["object_id"], out["id"] = p.principal(r, "object_id"), p.principal(r, "object_id")
 		out["client_id"], out["application_id"] = p.principal(r, "client_id"), p.principal(r, "client_id")
@@ -222,7 +245,7 @@ func (p *plan) foreseen(r *planned) map[string]string {
 		p.foreseenCluster(r, out)
 	case typeAzapi:
 		out["output.properties.principalId"] = p.principal(r, "identity.principal_id")
-		if strings.HasPrefix(strings.ToLower(textAt(r.values, "type")), strings.ToLower(typeIdentity)+"@") {
+		if strings.HasPrefix(strings.ToLower(textAt(r.values, "type")), strings.ToLower(TypeIdentity)+"@") {
 			break
 		}
 		out["identity.principal_id"] = p.principal(r, "identity.principal_id")
@@ -258,7 +281,7 @@ func (p *plan) identityBlock(r *planned, doc Doc) {
 	if strings.Contains(kind, SystemAssigned) {
 		identity["principalId"] = p.principal(r, "identity.principal_id")
 	}
-	if ids := p.attribute(r, "identity.identity_ids", wantID(typeIdentity)); strings.Contains(kind, UserAssigned) && !ids.unsure {
+	if ids := p.attribute(r, "identity.identity_ids", wantID(TypeIdentity)); strings.Contains(kind, UserAssigned) && !ids.unsure {
 		brought := map[string]any{}
 		for _, id := range ids.values {
 			brought[id] = map[string]any{}
@@ -305,8 +328,32 @@ func registry(p *plan, r *planned, doc Doc) {
 	if v, ok := r.known("azuread_authentication_as_arm_policy_enabled"); ok && v == false {
 		put(doc, "properties.policies.azureADAuthenticationAsArmPolicy.status", "disabled")
 	}
+	if v, ok := r.known("public_network_access_enabled"); ok && v == false {
+		put(doc, "properties.publicNetworkAccess", "Disabled")
+	}
+	if rules := listAt(first(r.values["network_rule_set"]), "ip_rule"); len(rules) > 0 {
+		put(doc, "properties.networkRuleSet.ipRules", rules)
+	}
 	if textAt(doc, "properties.roleAssignmentMode") == "" && r.made { // what ARM makes of a registry that does not say
 		put(doc, "properties.roleAssignmentMode", "LegacyRegistryPermissions")
+	}
+}
+
+// privateEndpoint connects to what it names, or to whatever it can mean: Azure approves it where one may write both ends.
+func privateEndpoint(p *plan, r *planned) {
+	if v, _ := r.known("private_service_connection.is_manual_connection"); v == true {
+		return
+	}
+	for _, id := range p.attribute(r, "private_service_connection.private_connection_resource_id", wantID(TypeRegistry)).values {
+		connectPrivately(p.docs[strings.ToLower(id)])
+	}
+}
+
+// connectPrivately adds an approved private endpoint to a document.
+func connectPrivately(doc Doc) {
+	if doc != nil {
+		put(doc, "properties.privateEndpointConnections", append(listAt(doc, "properties.privateEndpointConnections"),
+			map[string]any{"properties": map[string]any{"privateLinkServiceConnectionState": map[string]any{"status": "Approved"}}}))
 	}
 }
 
@@ -369,7 +416,7 @@ func azapiBody(p *plan, r *planned, doc Doc) {
 // linkNames are members of documents that hold ids, with the type of these.
 var linkNames = map[string]string{
 	"vnetsubnetid": TypeSubnet, "podsubnetid": TypeSubnet, "subnetid": TypeSubnet, "diskencryptionsetid": typeEncryptionSet,
-	"privatednszone": typeZone, "containerregistryid": TypeRegistry, "keyvaultresourceid": TypeVault, "resourceid": typeIdentity,
+	"privatednszone": typeZone, "containerregistryid": TypeRegistry, "keyvaultresourceid": TypeVault, "resourceid": TypeIdentity,
 }
 
 // fillUnknown finds the ids that a body takes from other resources, as far as the members' names tell the type.

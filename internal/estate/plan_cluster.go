@@ -28,7 +28,7 @@ var clusterFields = []carried{
 	{from: "service_principal.client_id", to: "properties.servicePrincipalProfile.clientId"},
 	{from: "kubelet_identity.object_id", to: "properties.identityProfile.kubeletidentity.objectId"},
 	{from: "kubelet_identity.client_id", to: "properties.identityProfile.kubeletidentity.clientId"},
-	{from: "kubelet_identity.user_assigned_identity_id", to: "properties.identityProfile.kubeletidentity.resourceId", link: typeIdentity},
+	{from: "kubelet_identity.user_assigned_identity_id", to: "properties.identityProfile.kubeletidentity.resourceId", link: TypeIdentity},
 }
 
 // poolFields are those of a node pool. They are links: the member and the type of what it names.
@@ -207,7 +207,7 @@ func (p *plan) brought(r *planned) *Identity {
 		}
 		w := wantPrincipal
 		if strings.HasSuffix(path, "_identity_id") {
-			w = wantID(typeIdentity)
+			w = wantID(TypeIdentity)
 		}
 		s := p.single(r, path, w).one()
 		for _, x := range p.ofType("azurerm_user_assigned_identity") {

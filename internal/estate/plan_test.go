@@ -257,6 +257,18 @@ func TestPlanStyles(t *testing.T) {
 		{name: "a custom role", blocks: with(
 			block{address: "azurerm_role_definition.join", after: `{"name": "Subnet join", "permissions": [{"actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"], "not_actions": []}]}`, refs: map[string][]string{"scope": {"azurerm_resource_group.g.id"}}},
 			block{address: "azurerm_role_assignment.join", after: `{}`, refs: map[string][]string{"role_definition_id": {"azurerm_role_definition.join.role_definition_resource_id"}, "principal_id": identityRef, "scope": subnetRef}}), want: "Granted NotGranted"},
+		{name: "a role on something that clusters have nothing to do with", blocks: with(
+			block{address: "azurerm_mssql_server.db", after: `{"name": "sql", "resource_group_name": "rg"}`},
+			joining(identityRef, []string{"azurerm_mssql_server.db.id", "azurerm_mssql_server.db"})), want: "NotGranted NotGranted"},
+		{name: "a role for something that clusters have nothing to do with", blocks: with(
+			block{address: "azurerm_dashboard_grafana.g", after: `{"name": "g", "resource_group_name": "rg", "identity": [{"type": "SystemAssigned"}]}`},
+			joining([]string{"azurerm_dashboard_grafana.g.identity[0].principal_id"}, subnetRef)), want: "NotGranted NotGranted"},
+		{name: "a role for whoever applies the plan", blocks: with(
+			block{address: "data.azurerm_client_config.me", actions: "read"},
+			joining([]string{"data.azurerm_client_config.me.object_id"}, subnetRef)), want: "NotGranted NotGranted"},
+		{name: "a role on a management group, which may be above", blocks: with(
+			block{address: "azurerm_management_group.mg", after: `{"display_name": "corp"}`},
+			joining(identityRef, []string{"azurerm_management_group.mg.id"})), want: "Unknown NotGranted"},
 		{name: "a role that nobody defines", blocks: with(block{address: "azurerm_role_assignment.join", after: `{"role_definition_name": "Our own"}`, refs: map[string][]string{"principal_id": identityRef, "scope": subnetRef}}), want: "Unknown NotGranted"},
 		{name: "a role by its id", blocks: with(block{address: "azurerm_role_assignment.join", after: `{"role_definition_id": "/subscriptions/x/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7"}`, refs: map[string][]string{"principal_id": identityRef, "scope": subnetRef}}), want: "Granted NotGranted"},
 		{name: "a role that is taken away", blocks: with(block{address: "azurerm_role_assignment.join", actions: "delete", after: "null", refs: map[string][]string{"principal_id": identityRef, "scope": subnetRef}}), want: "NotGranted NotGranted"},
@@ -383,6 +395,25 @@ func TestPlanSource(t *testing.T) {
 				t.Errorf("%s, want %s; %s", got, c.want, grants(e))
 			}
 		})
+	}
+}
+
+// A private endpoint opens a registry that is closed to public networks, whichever of the two the plan writes first.
+func TestPlanPrivateEndpoint(t *testing.T) {
+	endpoint := block{address: "azurerm_private_endpoint.pe", after: `{"name": "pe", "resource_group_name": "rg", "private_service_connection": [{"is_manual_connection": false}]}`,
+		refs: map[string][]string{"private_service_connection.private_connection_resource_id": registryRef}}
+	for _, c := range []struct {
+		blocks []block
+		want   int
+	}{{base(), 0}, {append(base(), endpoint), 1}} {
+		for i, b := range c.blocks {
+			c.blocks[i].after = strings.Replace(b.after, `"name": "acr"`, `"name": "acr", "public_network_access_enabled": false`, 1)
+		}
+		r := load(t, Files{Path: write(t, "plan.json", planOf(t, "", "", c.blocks...))}).Resources(TypeRegistry)[0]
+		got := r.Texts("properties.privateEndpointConnections", "properties.privateLinkServiceConnectionState.status")
+		if len(got) != c.want || r.Text("properties.publicNetworkAccess") != "Disabled" {
+			t.Errorf("connections %v, want %d; public access %s", got, c.want, r.Text("properties.publicNetworkAccess"))
+		}
 	}
 }
 

@@ -125,7 +125,9 @@ func (d *deployed) failed() error {
 func (d *deployed) convert() error {
 	if d.in.Subscription.IsZero() {
 		d.in.estate.names[unnamedSubscription] = "target"
+		d.in.estate.names[strings.ToLower("{subscription().subscriptionId}")] = "target"
 	}
+	d.noteUnsaid()
 	d.in.planned(d.comesAfter)
 	var late []*template.Resource
 	for r := range d.result.All() {
@@ -134,7 +136,7 @@ func (d *deployed) convert() error {
 		}
 		d.ids[r.ID.Key()] = r
 		switch {
-		case strings.EqualFold(r.Type, typeIdentity):
+		case strings.EqualFold(r.Type, TypeIdentity):
 			d.identity(r)
 		case strings.EqualFold(r.Type, TypeCluster), strings.EqualFold(r.Type, typeAssignment):
 			late = append(late, r)
@@ -142,6 +144,7 @@ func (d *deployed) convert() error {
 			d.take(r)
 		}
 	}
+	d.privateEndpoints()
 	for _, typ := range []string{TypeCluster, typeAssignment} {
 		for _, r := range late {
 			switch {
@@ -154,6 +157,34 @@ func (d *deployed) convert() error {
 		}
 	}
 	return nil
+}
+
+// privateEndpoints connects private endpoints to what they are for: Azure approves one where its maker may write both ends.
+func (d *deployed) privateEndpoints() {
+	for _, r := range d.in.estate.resources {
+		if !strings.EqualFold(r.ID.Type(), "Microsoft.Network/privateEndpoints") {
+			continue
+		}
+		for _, id := range r.Links("properties.privateLinkServiceConnections", "properties.privateLinkServiceId") {
+			connectPrivately(d.in.docOf(id))
+		}
+	}
+}
+
+// noteUnsaid says which parameters have no value: what hangs on them is not known.
+func (d *deployed) noteUnsaid() {
+	var names []string
+	for _, v := range d.result.Parameters {
+		if u, ok := v.Value.(*template.Unknown); ok && strings.EqualFold(u.Expr, "parameters('"+v.Name+"')") {
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) > 0 {
+		d.in.incomplete(Incomplete{
+			What: "what depends on the parameters " + strings.Join(names, ", "), Why: "they have no value and no default",
+			Right: "a file with their values: --parameters FILE",
+		})
+	}
 }
 
 // document is what a resource writes, as ARM will have it: values that are not known and are ids, or properties of resources
@@ -288,13 +319,16 @@ func (d *deployed) assignment(r *template.Resource) {
 	if !isGUID(principal) {
 		g := foreseenGUID("whoever", r.ID.String())
 		principal = g.String()
-		d.in.putObject(Object{ID: g, Type: "Group", Name: r.Name})
+		d.in.putObject(Object{ID: g, Type: "Group", Name: d.declaration(r, r.ID).Address})
 		d.in.addMember(g, g)
 		d.in.unsureOf(azure.PrincipalID{}, []azure.PrincipalID{g})
 		put(doc, "properties.principalType", "Group")
 	}
 	put(doc, "properties.principalId", principal)
 	put(doc, "properties.scope", scope.String())
+	if roleID(textAt(doc, "properties.roleDefinitionId")).IsZero() {
+		put(doc, "properties.roleDefinitionId", azure.Root.Resource(typeDefinition, foreseenGUID("role of", r.ID.String()).String()).String())
+	}
 	decl := d.declaration(r, r.ID)
 	decl.Name = d.badName(r)
 	d.in.declare(r.ID, decl)

@@ -2,6 +2,7 @@ package estate
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +76,38 @@ func TestTemplateErrors(t *testing.T) {
 	_, err = Files{Path: write(t, "plan.json", `{"format_version": "2.0", "resource_changes": [], "planned_values": {}}`)}.Load(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "format 2.0") {
 		t.Errorf("a plan of another format: %v", err)
+	}
+}
+
+// What has no value is unknown and told; a null in a parameter file, as for a secret, is no value.
+func TestTemplateWithoutValues(t *testing.T) {
+	null := `{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", "parameters": {"name": {"value": "aks"}, "subnet": {"value": null}}}`
+	for params, want := range map[string]string{"": "name, subnet", null: "subnet"} {
+		files := []string{"main.json", clusterTemplate}
+		if params != "" {
+			files = append(files, "main.parameters.json", params)
+		}
+		e := load(t, Files{Path: write(t, files...)})
+		if len(e.Clusters) != 1 || !slices.ContainsFunc(e.Incomplete, func(i Incomplete) bool { return i.What == "what depends on the parameters "+want }) {
+			t.Errorf("%d clusters, incomplete %+v", len(e.Clusters), e.Incomplete)
+		}
+	}
+}
+
+// A role that only the deployment tells may be any, and a private endpoint opens the registry that it names.
+func TestTemplateUnknownRoleAndPrivateEndpoint(t *testing.T) {
+	text := strings.Replace(strings.Replace(clusterTemplate, `"parameters": {`, `"parameters": {"role": {"type": "string"}, `, 1), `"resources": [`, `"resources": [
+	  {"type": "Microsoft.Network/privateEndpoints", "apiVersion": "2024-05-01", "name": "pe", "location": "westeurope", "properties": {"privateLinkServiceConnections": [
+	   {"name": "c", "properties": {"privateLinkServiceId": "[resourceId('Microsoft.ContainerRegistry/registries', 'acr12')]", "groupIds": ["registry"]}}]}},
+	  {"type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "name": "acr12", "location": "westeurope", "properties": {"publicNetworkAccess": "Disabled"}},
+	  {"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "[guid('x')]", "scope": "Microsoft.ContainerRegistry/registries/acr12", "properties": {
+	   "roleDefinitionId": "[parameters('role')]", "principalType": "ServicePrincipal",
+	   "principalId": "[reference(resourceId('Microsoft.ContainerService/managedClusters', parameters('name')), '2024-05-01').identityProfile.kubeletidentity.objectId]"}},`, 1)
+	e := load(t, Files{Path: write(t, "main.json", text, "main.parameters.json", parameterFile("aks"))})
+	kubelet, _ := e.Actor(e.Clusters[0], Kubelet, "")
+	acr := e.Resources(TypeRegistry)[0]
+	pull := e.Decide(rbac.Request{Principal: kubelet.Principal, Action: "Microsoft.ContainerRegistry/registries/pull/read", Scope: acr.ID})
+	if pull.Outcome != rbac.Unknown || len(acr.List("properties.privateEndpointConnections")) != 1 {
+		t.Errorf("pull %v, registry %v", pull.Outcome, acr.Doc)
 	}
 }

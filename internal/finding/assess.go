@@ -117,6 +117,9 @@ func (a *Assessment) either(e *estate.Estate) {
 // whyUnknown says what would have to be known.
 func whyUnknown(e *estate.Estate, r rbac.Request, d rbac.Decision) string {
 	if d.By != nil {
+		if w, ok := e.Declared(d.By.ID); ok && w.Address == e.PrincipalName(d.By.Principal) {
+			return fmt.Sprintf("%s may give it %s: whom it is for, or on what, is known only once it is applied", w.Address, e.RoleName(d.By.Role))
+		}
 		return fmt.Sprintf("it may be in group %s, which is %s, and the group's members are not known",
 			e.PrincipalName(d.By.Principal), e.RoleName(d.By.Role))
 	}
@@ -127,6 +130,9 @@ func whyUnknown(e *estate.Estate, r rbac.Request, d rbac.Decision) string {
 	for _, g := range x.Grants {
 		switch g.Reason {
 		case rbac.UnknownRole:
+			if w, ok := e.Declared(g.By.ID); ok {
+				return w.Address + " gives it a role, and which one is known only once it is deployed"
+			}
 			return fmt.Sprintf("it holds role %s, whose definition is not known", g.By.Role)
 		case rbac.OpenCondition:
 			return fmt.Sprintf("it holds %s under a condition", e.RoleName(g.By.Role))

@@ -51,7 +51,11 @@ func reportUndecided(p *Pass, reason string, as []*Assessment) {
 // rightFor is the right that would have let the need be decided, as far as a failed read says so.
 func (p *Pass) rightFor(a *Assessment) string {
 	for _, i := range p.Estate.Incomplete {
-		if i.Right != "" && (i.Scope.Contains(a.Need.Scope) || !a.Identity.Known() && i.Scope.IsZero()) {
+		about := !i.Scope.IsZero() && i.Scope.Contains(a.Need.Scope)
+		if !a.Identity.Known() {
+			about = !a.Identity.Client.IsZero() && strings.Contains(i.What, a.Identity.Client.String())
+		}
+		if about && i.Right != "" {
 			return i.Right
 		}
 	}

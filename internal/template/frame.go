@@ -162,6 +162,8 @@ func (f *frame) supply(p *declaration) (any, error) {
 	standard := p.node.get("defaultValue")
 	nullable := f.typeOf(p.node).nullable()
 	switch {
+	case v == nil && (ok || standard != nil) && (standard == nil || standard.kind == nullNode) && !nullable && f.run.Partial && f.owner == nil: // left to the pipeline, as secrets are
+		return unsaid(p), nil
 	case ok && (v != nil || standard == nil):
 	case standard != nil:
 		var err error
@@ -171,11 +173,17 @@ func (f *frame) supply(p *declaration) (any, error) {
 	case nullable:
 		return nil, nil
 	case f.run.Partial && f.owner == nil:
-		return &Unknown{Expr: "parameters(" + quoteText(p.name) + ")", Text: hole("parameters(" + quoteText(p.name) + ")")}, nil
+		return unsaid(p), nil
 	default:
 		return nil, invalid(p.node, "The value for the template parameter '%s' at line '%d' and column '%d' is not provided. "+seeFile, p.name, p.node.line, p.node.col)
 	}
 	return v, f.validate(p, v)
+}
+
+// unsaid is the value of a parameter that has none.
+func unsaid(p *declaration) *Unknown {
+	expr := "parameters(" + quoteText(p.name) + ")"
+	return &Unknown{Expr: expr, Text: hole(expr)}
 }
 
 func evalParameters(e *env, x *expr) (any, error) {
