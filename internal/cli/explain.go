@@ -150,22 +150,40 @@ func (a *App) activityLog(ctx context.Context, c *failure.Collector, o explainOp
 	if err != nil {
 		return err
 	}
-	live, ok := source.(estate.Live)
-	if !ok {
-		return usagef("--activity-log reads Azure or the local Azure; for one in files name the files: aksid explain activity-log.json")
-	}
-	if len(live.Subscriptions) == 0 {
-		return usagef("--activity-log reads the log of a subscription; name it with --subscription")
-	}
-	entries, err := live.ActivityLog(ctx, a.Now().Add(-o.Since))
+	entries, err := logOf(ctx, source, a.Now().Add(-o.Since))
 	if err != nil {
-		return unreadError{err}
+		return err
 	}
 	b, err := json.Marshal(entries)
 	if err != nil {
 		return err
 	}
 	return c.Read(bytes.NewReader(b))
+}
+
+// logOf reads the activity log since a time, of Azure, the local Azure or files.
+func logOf(ctx context.Context, source estate.Source, since time.Time) (entries []map[string]any, err error) {
+	live, ok := source.(estate.Live)
+	switch {
+	case ok && len(live.Subscriptions) == 0:
+		return nil, usagef("--activity-log reads the log of a subscription; name it with --subscription")
+	case ok:
+		if entries, err = live.ActivityLog(ctx, since); err != nil {
+			return nil, unreadError{err}
+		}
+		return entries, nil
+	}
+	e, err := source.Load(ctx)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, v := range e.Events() {
+		entries = append(entries, v.Doc)
+	}
+	if len(entries) == 0 {
+		return nil, usagef("%s holds no activity log; add the output of: az monitor activity-log list --offset 6h", e.From)
+	}
+	return entries, nil
 }
 
 // collect reads what the arguments name: files, folders, standard input; what names nothing is a text.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/rbac"
@@ -26,6 +27,8 @@ type builder struct {
 	unread    map[string]rbac.Unread
 	kept      *collection                // what Save writes; nil: nothing is kept
 	schedules map[string]Schedule        // of Privileged Identity Management
+	events    map[string]*Event          // of activity logs, by their id
+	badEvents int                        // entries that are none
 	fresh     map[azure.PrincipalID]bool // principals that a plan or template brings: they hold what it gives them
 }
 
@@ -36,10 +39,10 @@ func newBuilder(from string) *builder {
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
-			declared: map[string]Declaration{}, eligible: map[string]bool{},
+			logged: map[string]time.Time{}, declared: map[string]Declaration{}, eligible: map[string]bool{},
 			owners: map[azure.PrincipalID][]azure.PrincipalID{}, people: map[azure.PrincipalID]bool{},
 		},
-		fresh:  map[azure.PrincipalID]bool{},
+		fresh: map[azure.PrincipalID]bool{}, events: map[string]*Event{},
 		grants: map[string]rbac.Grant{}, roles: map[azure.GUID]rbac.Role{}, denies: map[string]rbac.Deny{},
 		members: map[[2]azure.PrincipalID]bool{}, above: map[string]map[string]bool{},
 		unread: map[string]rbac.Unread{}, schedules: map[string]Schedule{},
@@ -268,6 +271,7 @@ func (b *builder) build() *Estate {
 			}
 		}
 	}
+	b.settleEvents()
 	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
 	b.timeLimits()
 	b.settlePeople()

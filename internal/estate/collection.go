@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/rbac"
@@ -30,6 +31,8 @@ type collection struct {
 	Owners     [][2]azure.PrincipalID         `json:"owners"`    // group or service principal, owner
 	People     []azure.PrincipalID            `json:"people"`    // groups and service principals all of whose members and owners are among these
 	Unsure     map[string][]azure.PrincipalID `json:"unsure"`    // principal → groups it may be in
+	Events     []map[string]any               `json:"events"`    // of the activity logs
+	Logged     map[string]time.Time           `json:"logged"`    // subscriptions whose log is known, and since when
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
@@ -85,6 +88,10 @@ func (b *builder) seal() {
 		return
 	}
 	c.Version, c.From, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.Incomplete, e.Registries, e.below
+	c.Logged = e.logged
+	for _, v := range e.events {
+		c.Events = append(c.Events, v.Doc)
+	}
 	c.Answered, c.People = sortedIDs(e.asked), sortedIDs(e.people)
 	for _, key := range slices.Sorted(maps.Keys(e.absent)) {
 		c.Absent = append(c.Absent, azure.MustID(key))
@@ -123,10 +130,11 @@ func isCollection(m map[string]any) bool { _, ok := m["aksidCollection"]; return
 
 // restore takes what Save wrote. The documents, by far the most of it, are taken as they were decoded.
 func (in *filesReader) restore(m map[string]any) error {
-	documents, objects := listAt(m, "documents"), listAt(m, "objects")
+	documents, objects, events := listAt(m, "documents"), listAt(m, "objects"), listAt(m, "events")
 	rest := maps.Clone(m)
 	delete(rest, "documents")
 	delete(rest, "objects")
+	delete(rest, "events")
 	text, err := json.Marshal(rest)
 	if err != nil {
 		return err
@@ -141,6 +149,10 @@ func (in *filesReader) restore(m map[string]any) error {
 		if doc, ok := o.(map[string]any); ok {
 			in.addObject(doc, "")
 		}
+	}
+	for _, v := range events {
+		doc, _ := v.(map[string]any)
+		in.addEvent(doc)
 	}
 	return in.restoreRest(text)
 }
@@ -181,6 +193,9 @@ func (in *filesReader) restoreGaps(c *collection) error {
 	}
 	for _, u := range c.Unread {
 		in.unread[u.Scope.Key()] = rbac.Unread{Scope: u.Scope, Why: u.Why}
+	}
+	for sub, since := range c.Logged {
+		in.noteLogged(sub, since)
 	}
 	for p, groups := range c.Unsure {
 		principal, err := azure.ParseGUID(p)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"aksid/internal/azure"
@@ -48,6 +49,9 @@ type Estate struct {
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 	schedules    []*Schedule                         // of Privileged Identity Management, by scope
 	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
+
+	events []*Event             // of the activity logs
+	logged map[string]time.Time // lower-cased subscriptions whose log is known, and since when
 
 	members map[azure.PrincipalID][]azure.PrincipalID // by their group
 	owners  map[azure.PrincipalID][]azure.PrincipalID // by the group or service principal

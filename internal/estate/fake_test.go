@@ -64,6 +64,7 @@ type fake struct {
 	docs     map[string]map[string]any // ARM documents by lower-cased id
 	objects  []map[string]any
 	related  map[string][]string // ids of the objects at the other end of a relation, by its path below v1.0
+	events   []map[string]any    // entries of activity logs
 	pageSize int
 	fail     func(r *http.Request) (status int, code string) // 0: answer
 
@@ -181,6 +182,10 @@ func (f *fake) arm(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, doc)
 		return
 	}
+	if strings.HasSuffix(path, "/eventtypes/management/values") {
+		f.activity(w, r)
+		return
+	}
 	scope, typ, names := azure.MustID(path).Split()
 	switch { // a collection has no name at its end
 	case path == "/subscriptions":
@@ -193,6 +198,25 @@ func (f *fake) arm(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, http.StatusNotFound, armError("ResourceNotFound"))
 	}
+}
+
+// activity answers a log as Azure does: since a time that is no more than 90 days ago, of one provider if that is asked for.
+func (f *fake) activity(w http.ResponseWriter, r *http.Request) {
+	var since, provider string
+	_, _ = fmt.Sscanf(strings.ReplaceAll(r.URL.Query().Get("$filter"), "'", " "), "eventTimestamp ge %s and resourceProvider eq %s", &since, &provider)
+	at, err := time.Parse(time.RFC3339, since)
+	if err != nil || at.Before(eventsNow.Add(-LogKept)) {
+		answer(w, http.StatusBadRequest, armError("BadRequest"))
+		return
+	}
+	found := []any{}
+	for _, e := range f.events {
+		if strings.HasPrefix(textAt(e, "resourceId"), strings.Split(r.URL.Path, "/providers/")[0]+"/") && !timeAt(e, "eventTimestamp").Before(at) &&
+			(provider == "" || strings.Contains(textAt(e, "resourceId"), provider)) {
+			found = append(found, e)
+		}
+	}
+	answer(w, http.StatusOK, map[string]any{"value": found})
 }
 
 // list answers a collection, one page at a time.

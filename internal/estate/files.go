@@ -17,8 +17,8 @@ import (
 	"aksid/internal/rbac"
 )
 
-// Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …), what ARM and Microsoft
-// Graph answered, what Save wrote, Terraform plans (terraform show -json) and ARM templates with their parameter files:
+// Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …, az monitor activity-log
+// list), what ARM and Microsoft Graph answered, what Save wrote, Terraform plans (terraform show -json) and ARM templates with their parameter files:
 // from one file or from the .json files of a folder and its subfolders, each recognised by what is in it.
 type Files struct {
 	Path         string
@@ -253,6 +253,10 @@ func (in *filesReader) takeList(list []any) error {
 }
 
 func (in *filesReader) takeDoc(m map[string]any) error {
+	if isEvent(m) {
+		in.takeEvent(m)
+		return nil
+	}
 	text := textAt(m, "id")
 	if _, err := azure.ParseGUID(text); err == nil {
 		in.takeObject(m)
@@ -287,6 +291,13 @@ func (in *filesReader) takeObject(m map[string]any) {
 	in.estate.names[strings.ToLower(sub)] = textAt(m, "name")
 	id := azure.SubscriptionID(sub)
 	in.estate.resources[id.Key()] = Resource{ID: id, Doc: map[string]any{"id": id.String(), "tenantId": textAt(m, "tenantId")}}
+}
+
+// takeEvent takes an entry of an activity log. az lists the newest ones, so what is known begins with the oldest of them.
+func (in *filesReader) takeEvent(m map[string]any) {
+	if v, ok := in.addEvent(m); ok {
+		in.noteLogged(v.Scope.Subscription(), v.Time)
+	}
 }
 
 func mustType(id string) string {

@@ -31,6 +31,7 @@ type Live struct {
 	Ask           []azure.GUID       // objects to look up in the directory besides
 	Creator       azure.GUID         // who creates and updates the clusters, by object id or client id; zero: not of interest
 	People        bool               // read who is in the groups that hold roles, and who owns these and the service principals that do
+	History       History            // which part of the activity logs to read
 	Progress      func(string)       // told what is being read; may be nil
 }
 

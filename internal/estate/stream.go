@@ -48,6 +48,8 @@ func (in *filesReader) readCollection(ctx context.Context, r io.Reader) error {
 			return in.batches(ctx, s, in.parseDocument)
 		case "objects":
 			return in.batches(ctx, s, in.parseObject)
+		case "events":
+			return in.batches(ctx, s, in.parseEvent)
 		}
 		raw, err := s.value(maxText)
 		if err != nil {
@@ -194,6 +196,16 @@ func (in *filesReader) parseObject(raw []byte) parsed {
 			in.addObject(doc, "")
 		}
 		return nil
+	}
+}
+
+func (in *filesReader) parseEvent(raw []byte) parsed {
+	v, err := decodeText(raw)
+	return func() error {
+		if err == nil {
+			in.addEvent(mapAt(v, ""))
+		}
+		return err
 	}
 }
 

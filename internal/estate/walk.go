@@ -102,6 +102,7 @@ func (w *walk) subscription(ctx context.Context, sub string) {
 		}
 	})
 	w.noteListed(sub)
+	w.history(ctx, sub)
 	for _, typ := range []string{typeAssignment, typeDefinition, typeDeny, typeLock} {
 		w.once(scope.Resource(typ).Key(), func() { w.authorization(ctx, scope, typ) })
 	}
