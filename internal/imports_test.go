@@ -37,6 +37,9 @@ var rules = map[string]rule{
 	"internal/rbac/internal/genroles": {packages: "internal/azure internal/rbac",
 		why: "the generator of the built-in roles writes what the engine reads"},
 
+	"internal/policy": {packages: "internal/azure internal/template",
+		why: "Azure Policy's language is a pure function, like rbac: the local Azure enforces with it and the analysis predicts with it. Its expressions are those of templates"},
+
 	"internal/access": {packages: "internal/azure",
 		why: "what was done tells what must be allowed: it needs no engine"},
 	"internal/kql": {why: "a query language over rows: it knows neither Azure nor where the rows come from"},

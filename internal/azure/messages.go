@@ -69,7 +69,7 @@ var (
 		"github.com/Azure/apiops/issues/606")
 	RequestDisallowedByPolicy = message(403, "RequestDisallowedByPolicy",
 		"Resource '{name}' was disallowed by policy. Policy identifiers: '{policies}'.",
-		"Microsoft Learn: RequestDisallowedByPolicy error")
+		"Microsoft Learn: RequestDisallowedByPolicy error; enforce job execution on a Hybrid Runbook Worker, a recorded answer with its details")
 	ResourceNotFound = message(404, "ResourceNotFound",
 		"The Resource '{resource}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
 		"recorded")

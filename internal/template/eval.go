@@ -63,6 +63,7 @@ type run struct {
 	byID      map[string]*Resource
 	resources int // declared so far
 	templates map[*node]*Template
+	own       Functions // of another language than that of templates; nil in a template
 }
 
 // exhausted ends an evaluation that takes too much.
@@ -296,6 +297,9 @@ func (e *env) field(o *object, key any) (any, error) {
 
 // call evaluates a function.
 func (e *env) call(x *expr) (any, error) {
+	if v, ok, err := e.callOwn(x); ok {
+		return v, err
+	}
 	if f, ok := special[strings.ToLower(x.name)]; ok {
 		return f(e, x)
 	}
