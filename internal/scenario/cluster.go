@@ -19,6 +19,7 @@ type cluster struct {
 	id       azure.ID
 	nodes    azure.ID // the node resource group
 	scaleSet azure.ID
+	node     azure.ID // the first
 	control  azure.PrincipalID
 	kubelet  struct {
 		ResourceID azure.ID          `json:"resourceId"`
@@ -79,6 +80,14 @@ func (s *Stage) await(ctx context.Context, by caller, id azure.ID) (*cluster, er
 		return nil, fmt.Errorf("%s has no scale set", out.nodes.Name())
 	}
 	out.scaleSet = sets.Value[0].ID
+	var machines struct{ Value []struct{ ID azure.ID } }
+	if err := s.get(ctx, s.operator(), out.scaleSet.Join("virtualMachines"), &machines); err != nil {
+		return nil, err
+	}
+	if len(machines.Value) == 0 {
+		return nil, fmt.Errorf("%s has no node", id.Name())
+	}
+	out.node = machines.Value[0].ID
 	return out, nil
 }
 
@@ -121,6 +130,21 @@ func (s *Stage) expose(ctx context.Context, c *cluster, subnet azure.ID, service
 	return s.put(ctx, machine(c.id), c.nodes.Resource("Microsoft.Network/loadBalancers", "kubernetes-internal"), doc{
 		"location": location, "sku": doc{"name": "Standard"}, "properties": doc{"frontendIPConfigurations": frontends},
 	}, nil)
+}
+
+// attach does what the disk driver does for a volume: the first node gets the disk. The call is the cluster's own.
+func (s *Stage) attach(ctx context.Context, c *cluster, disk azure.ID) error {
+	return s.setDisks(ctx, c, doc{"lun": 0, "name": disk.Name(), "createOption": "Attach", "managedDisk": doc{"id": disk.String()}})
+}
+
+// detach takes the disk away again.
+func (s *Stage) detach(ctx context.Context, c *cluster) error { return s.setDisks(ctx, c) }
+
+func (s *Stage) setDisks(ctx context.Context, c *cluster, disks ...doc) error {
+	if disks == nil {
+		disks = []doc{}
+	}
+	return s.put(ctx, machine(c.id), c.node, doc{"location": location, "properties": doc{"storageProfile": doc{"dataDisks": disks}}}, nil)
 }
 
 // pull does what the kubelet and the container runtime do before an image comes: exchange the node's token for the registry's,

@@ -136,7 +136,7 @@ func userAssignedIdentity(id azure.ID) doc {
 }
 
 func (f *freight) clusterID() azure.ID {
-	return f.Spoke.Resource("Microsoft.ContainerService/managedClusters", "freight-prod")
+	return f.Spoke.Resource(typeCluster, "freight-prod")
 }
 
 func (f *freight) setUp(ctx context.Context) error {
@@ -408,7 +408,7 @@ func (f *freight) review(ctx context.Context) error {
 
 // measureRights counts the rights of the cluster, and of the automation that had them before.
 func (f *freight) measureRights(ctx context.Context) error {
-	all, err := f.assignments(ctx, f.operator())
+	all, err := f.assignments(ctx)
 	if err != nil {
 		return err
 	}

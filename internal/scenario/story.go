@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -30,7 +32,7 @@ type step struct {
 }
 
 // Stories are the case studies, in their order.
-var Stories = []Story{freightStory}
+var Stories = []Story{freightStory, gameStory}
 
 // Find is the story of a name.
 func Find(name string) (Story, bool) {
@@ -181,6 +183,7 @@ type run struct {
 	as   *person // who runs it; nil: the operator
 	want int     // the exit code
 	show int     // how many lines of the end of its output are shown; 0: all
+	into string  // the file in the stage\'s folder that its output goes to; "" is what is shown
 }
 
 // aksid runs a command as a user does, tells it, and returns what it printed.
@@ -197,6 +200,12 @@ func (s *Stage) aksid(ctx context.Context, r run) (string, error) {
 	if r.as != nil {
 		typed = "aksid exec --as " + r.as.name + " -- " + typed
 	}
+	if r.into != "" {
+		typed, shown = typed+" > "+r.into, ""
+		if err := os.WriteFile(filepath.Join(s.Folder, r.into), []byte(out), 0o600); err != nil {
+			return out, err
+		}
+	}
 	s.Line(Line{Kind: Command, Text: typed, Output: shown, Exit: r.want})
 	return out, nil
 }
@@ -209,7 +218,7 @@ func (s *Stage) quietly(ctx context.Context, r run) (string, error) {
 	}
 	out, code := s.Aksid(ctx, as, s.now, r.args)
 	if code != r.want {
-		return out, fmt.Errorf("aksid %s ended with exit code %d instead of %d: %s", strings.Join(r.args, " "), code, r.want, strings.TrimSpace(out))
+		return out, fmt.Errorf("aksid %s ended with exit code %d instead of %d: %s", strings.Join(r.args, " "), code, r.want, strings.TrimSpace(last(out, 3)))
 	}
 	return out, nil
 }

@@ -2,8 +2,11 @@ package scenario
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -151,19 +154,45 @@ func (s *Stage) userAssigned(ctx context.Context, by caller, id azure.ID) (princ
 
 // grant assigns a built-in role, by name.
 func (s *Stage) grant(ctx context.Context, by caller, role string, to azure.PrincipalID, scope azure.ID) error {
+	return s.assign(ctx, by, role, to, "ServicePrincipal", scope)
+}
+
+// grantGroup is grant for a group.
+func (s *Stage) grantGroup(ctx context.Context, by caller, role string, to azure.PrincipalID, scope azure.ID) error {
+	return s.assign(ctx, by, role, to, "Group", scope)
+}
+
+func (s *Stage) assign(ctx context.Context, by caller, role string, to azure.PrincipalID, kind string, scope azure.ID) error {
 	r, ok := rbac.BuiltInRole(role)
 	if !ok {
 		return fmt.Errorf("there is no built-in role %s", role)
 	}
+	return s.assignRole(ctx, by, r.ID, to, kind, scope)
+}
+
+// grantCustom makes a custom role in the scope's subscription and assigns it.
+func (s *Stage) grantCustom(ctx context.Context, by caller, name string, actions []string, to azure.PrincipalID, scope azure.ID) error {
+	role, sub := azure.NewGUID(), azure.SubscriptionID(scope.Subscription())
+	err := s.put(ctx, by, sub.Resource(typeDefinition, role.String()), doc{"properties": doc{"roleName": name, "type": "CustomRole",
+		"permissions": []doc{{"actions": actions}}, "assignableScopes": []string{sub.String()}}}, nil)
+	if err != nil {
+		return err
+	}
+	return s.assignRole(ctx, by, role, to, "ServicePrincipal", scope)
+}
+
+func (s *Stage) assignRole(ctx context.Context, by caller, role azure.GUID, to azure.PrincipalID, kind string, scope azure.ID) error {
 	id := scope.Resource(typeAssignment, azure.NewGUID().String())
-	definition := azure.SubscriptionID(scope.Subscription()).Resource(typeDefinition, r.ID.String())
+	definition := azure.SubscriptionID(scope.Subscription()).Resource(typeDefinition, role.String())
 	return s.put(ctx, by, id, doc{"properties": doc{
-		"roleDefinitionId": definition.String(), "principalId": to, "principalType": "ServicePrincipal",
+		"roleDefinitionId": definition.String(), "principalId": to, "principalType": kind,
 	}}, nil)
 }
 
 // Types that stories deal with.
 const (
+	typeCluster    = "Microsoft.ContainerService/managedClusters"
+	typeDisk       = "Microsoft.Compute/disks"
 	typeAssignment = "Microsoft.Authorization/roleAssignments"
 	typeDefinition = "Microsoft.Authorization/roleDefinitions"
 	typeIdentity   = "Microsoft.ManagedIdentity/userAssignedIdentities"
@@ -204,12 +233,12 @@ func (s *Stage) subscriptionName(scope azure.ID) string {
 	return scope.Subscription()
 }
 
-// assignments are the role assignments of all subscriptions at and below them.
-func (s *Stage) assignments(ctx context.Context, by caller) ([]assignment, error) {
+// assignments are the role assignments of all subscriptions, at and below them.
+func (s *Stage) assignments(ctx context.Context) ([]assignment, error) {
 	var all []assignment
 	for _, sub := range s.Azure.Subscriptions {
 		var page struct{ Value []assignment }
-		if err := s.get(ctx, by, azure.SubscriptionID(sub.ID).Resource(typeAssignment), &page); err != nil {
+		if err := s.get(ctx, s.operator(), azure.SubscriptionID(sub.ID).Resource(typeAssignment), &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Value...)
@@ -219,7 +248,7 @@ func (s *Stage) assignments(ctx context.Context, by caller) ([]assignment, error
 
 // revoke takes the role assignments away that are meant, and tells so.
 func (s *Stage) revoke(ctx context.Context, by caller, meant func(assignment) bool) error {
-	all, err := s.assignments(ctx, by)
+	all, err := s.assignments(ctx)
 	if err != nil {
 		return err
 	}
@@ -238,4 +267,16 @@ func (s *Stage) placeName(scope azure.ID) string {
 		return "subscription " + s.subscriptionName(scope)
 	}
 	return scope.Name()
+}
+
+// file writes a JSON file to the stage's folder.
+func (s *Stage) file(name string, content any) error {
+	b, err := json.MarshalIndent(content, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(filepath.Join(s.Folder, name)), 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.Folder, name), append(b, '\n'), 0o600)
 }
