@@ -377,8 +377,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	if err != nil {
 		return nil, unreadError{err}
 	}
-	az.Operator = a.localCredential(az)
-	l, err := estate.LocalAzure(az)
+	l, err := estate.LocalAzureAs(az, a.getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -397,16 +396,6 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		l.Subscriptions = []estate.Subscription{s}
 	}
 	return l, nil
-}
-
-// localCredential is whose eyes a local Azure is seen with: its operator's, or as aksid exec --as has put it into the environment.
-func (a *App) localCredential(az *local.Azure) local.Credential {
-	id, err := azure.ParseGUID(a.getenv("AZURE_CLIENT_ID"))
-	secret := a.getenv("AZURE_CLIENT_SECRET")
-	if err != nil || secret == "" || a.getenv("AZURE_TENANT_ID") != az.Tenant.String() {
-		return az.Operator
-	}
-	return local.Credential{ClientID: id, Tenant: az.Tenant, Secret: secret}
 }
 
 // progress says what is being done, once a second, from the first second on.

@@ -16,6 +16,7 @@ func (cl *Cloud) Handler() http.Handler {
 	graph, metadata, admin, issuers := cl.entra.Handler(), cl.entra.Metadata(), cl.admin(), cl.entra.Issuers()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		w.Header().Set("Date", cl.clock.now().UTC().Format(http.TimeFormat)) // the clock can be moved
 		host := hostName(r.Host)
 		if !answers(host) {
 			// Also what a browser sends that was led here under a foreign name.

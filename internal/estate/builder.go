@@ -39,7 +39,7 @@ func newBuilder(from string) *builder {
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
-			logged: map[string]time.Time{}, declared: map[string]Declaration{}, eligible: map[string]bool{},
+			logged: map[string]time.Time{}, declared: map[string]Declaration{}, eligible: map[string]bool{}, marks: map[string]string{},
 			owners: map[azure.PrincipalID][]azure.PrincipalID{}, people: map[azure.PrincipalID]bool{},
 		},
 		fresh: map[azure.PrincipalID]bool{}, events: map[string]*Event{},
@@ -101,15 +101,17 @@ func (b *builder) addGrant(r Resource, subscription string) error {
 	}
 	b.inherit(g.Scope, subscription)
 	b.grants[g.ID.Key()] = g
+	b.noteMark(g.ID, r.Text("properties.description"))
 	return nil
 }
 
 // putGrant takes a role assignment that was listed in a subscription, or in one that is not known.
-func (b *builder) putGrant(g rbac.Grant, subscription string) {
+func (b *builder) putGrant(g rbac.Grant, subscription, description string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inherit(g.Scope, subscription)
 	b.grants[g.ID.Key()] = g
+	b.noteMark(g.ID, description)
 }
 
 func (b *builder) addDeny(r Resource, subscription string) error {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -34,6 +36,7 @@ type client struct {
 	arm, graph         runtime.Pipeline
 	armBase, graphBase string
 	gate               chan struct{}
+	began              atomic.Pointer[time.Time] // by the clock of who answers: the time of the first answer
 }
 
 func newClient(c azure.Cloud, cred azcore.TokenCredential, transport policy.Transporter) (*client, error) {
@@ -45,7 +48,7 @@ func newClient(c azure.Cloud, cred azcore.TokenCredential, transport policy.Tran
 	}
 	bearer := runtime.NewBearerTokenPolicy(cred, []string{c.Graph + "/.default"}, nil)
 	graph := runtime.NewPipeline(module, "v1.0.0", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}}, &common)
-	return &client{a.Pipeline(), graph, c.ARM, c.Graph, make(chan struct{}, maxParallel)}, nil
+	return &client{arm: a.Pipeline(), graph: graph, armBase: c.ARM, graphBase: c.Graph, gate: make(chan struct{}, maxParallel)}, nil
 }
 
 // configuration is the cloud in the Azure SDK's terms.
@@ -66,6 +69,9 @@ var versions = map[string][]string{
 	"microsoft.authorization":                  {"2022-04-01"},
 	strings.ToLower(typeEligible):              {"2020-10-01"},
 	strings.ToLower(typeActive):                {"2020-10-01"},
+	strings.ToLower(TypeEligibleRequest):       {"2020-10-01"},
+	strings.ToLower(TypeActiveRequest):         {"2020-10-01"},
+	strings.ToLower(TypePIMPolicy):             {"2020-10-01"},
 	"microsoft.containerservice":               {"2025-05-01", "2025-02-01"},
 	"microsoft.containerregistry":              {RegistryVersion, "2023-07-01"},
 	"microsoft.managedidentity":                {"2023-01-31"},
@@ -205,6 +211,9 @@ func (c *client) do(ctx context.Context, p runtime.Pipeline, method, target stri
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if at, err := serverTime(resp); err == nil && c.began.Load() == nil {
+		c.began.CompareAndSwap(nil, &at)
+	}
 	switch {
 	case resp.StatusCode >= http.StatusMultipleChoices:
 		resp.Body = io.NopCloser(io.LimitReader(resp.Body, 1<<20))

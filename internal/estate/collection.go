@@ -21,18 +21,19 @@ const collectionVersion = 1
 type collection struct {
 	Version    int                            `json:"aksidCollection"`
 	From       string                         `json:"from"`
-	Documents  []savedDocument                `json:"documents"` // of ARM
-	Objects    []map[string]any               `json:"objects"`   // of Microsoft Graph
-	Answered   []azure.PrincipalID            `json:"answered"`  // the directory was asked for these
-	Absent     []azure.ID                     `json:"absent"`    // ARM was asked for these and does not have them
-	Listed     []string                       `json:"listed"`    // subscriptions whose authorization was asked for
-	Eligible   []string                       `json:"eligible"`  // subscriptions whose eligible roles are known
-	Members    [][2]azure.PrincipalID         `json:"members"`   // group, member
-	Owners     [][2]azure.PrincipalID         `json:"owners"`    // group or service principal, owner
-	People     []azure.PrincipalID            `json:"people"`    // groups and service principals all of whose members and owners are among these
-	Unsure     map[string][]azure.PrincipalID `json:"unsure"`    // principal → groups it may be in
-	Events     []map[string]any               `json:"events"`    // of the activity logs
-	Logged     map[string]time.Time           `json:"logged"`    // subscriptions whose log is known, and since when
+	At         time.Time                      `json:"at,omitzero"` // when it was read
+	Documents  []savedDocument                `json:"documents"`   // of ARM
+	Objects    []map[string]any               `json:"objects"`     // of Microsoft Graph
+	Answered   []azure.PrincipalID            `json:"answered"`    // the directory was asked for these
+	Absent     []azure.ID                     `json:"absent"`      // ARM was asked for these and does not have them
+	Listed     []string                       `json:"listed"`      // subscriptions whose authorization was asked for
+	Eligible   []string                       `json:"eligible"`    // subscriptions whose eligible roles are known
+	Members    [][2]azure.PrincipalID         `json:"members"`     // group, member
+	Owners     [][2]azure.PrincipalID         `json:"owners"`      // group or service principal, owner
+	People     []azure.PrincipalID            `json:"people"`      // groups and service principals all of whose members and owners are among these
+	Unsure     map[string][]azure.PrincipalID `json:"unsure"`      // principal → groups it may be in
+	Events     []map[string]any               `json:"events"`      // of the activity logs
+	Logged     map[string]time.Time           `json:"logged"`      // subscriptions whose log is known, and since when
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
@@ -87,7 +88,7 @@ func (b *builder) seal() {
 	if c == nil {
 		return
 	}
-	c.Version, c.From, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.Incomplete, e.Registries, e.below
+	c.Version, c.From, c.At, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.At, e.Incomplete, e.Registries, e.below
 	c.Logged = e.logged
 	for _, v := range e.events {
 		c.Events = append(c.Events, v.Doc)
@@ -177,6 +178,9 @@ func (in *filesReader) restoreRest(text []byte) error {
 func (in *filesReader) restoreGaps(c *collection) error {
 	for _, sub := range c.Listed {
 		in.listed[strings.ToLower(sub)] = true
+	}
+	if c.At.After(in.estate.At) {
+		in.estate.At = c.At
 	}
 	in.denyListed = in.denyListed || len(c.Listed) > 0
 	for _, sub := range c.Eligible {

@@ -50,13 +50,37 @@ func UserCredential(c azure.Cloud, tenant string) (azcore.TokenCredential, error
 
 // LocalAzure is a source for a running local Azure, read as its operator.
 func LocalAzure(a *local.Azure) (Live, error) {
+	return localAzure(a, func(o policy.ClientOptions) (azcore.TokenCredential, error) { return localSecret(a, a.Operator, o) })
+}
+
+// LocalAzureAs is the same, read as whoever an environment says, as aksid exec --as sets it; the operator where it says nobody.
+func LocalAzureAs(a *local.Azure, getenv func(string) string) (Live, error) {
+	if getenv("AZURE_TENANT_ID") != a.Tenant.String() {
+		return LocalAzure(a)
+	}
+	client, err := azure.ParseGUID(getenv("AZURE_CLIENT_ID"))
+	secret, file := getenv("AZURE_CLIENT_SECRET"), getenv("AZURE_FEDERATED_TOKEN_FILE")
+	return localAzure(a, func(o policy.ClientOptions) (azcore.TokenCredential, error) {
+		switch {
+		case err == nil && file != "":
+			return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+				ClientOptions: o, ClientID: client.String(), TenantID: a.Tenant.String(), TokenFilePath: file, DisableInstanceDiscovery: true})
+		case err == nil && secret != "":
+			return localSecret(a, local.Credential{ClientID: client, Tenant: a.Tenant, Secret: secret}, o)
+		}
+		return azidentity.NewManagedIdentityCredential(nil) // whose metadata address the proxy of aksid exec answers
+	})
+}
+
+func localSecret(a *local.Azure, c local.Credential, o policy.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewClientSecretCredential(a.Tenant.String(), c.ClientID.String(), c.Secret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
+}
+
+func localAzure(a *local.Azure, credential func(policy.ClientOptions) (azcore.TokenCredential, error)) (Live, error) {
 	c := a.Cloud()
 	client := a.Client()
-	cred, err := azidentity.NewClientSecretCredential(a.Operator.Tenant.String(), a.Operator.ClientID.String(), a.Operator.Secret,
-		&azidentity.ClientSecretCredentialOptions{
-			ClientOptions:            policy.ClientOptions{Cloud: configuration(c), Transport: client},
-			DisableInstanceDiscovery: true,
-		})
+	cred, err := credential(policy.ClientOptions{Cloud: configuration(c), Transport: client})
 	live := Live{
 		From: "local", Cloud: c, Transport: client,
 		Credential: explained{cred, "the local Azure does not accept the credential of " + a.Operator.ClientID.String() + "; if that is its operator, start it again with: aksid up --data " + a.Dir},

@@ -28,6 +28,7 @@ type Estate struct {
 	Policy       *rbac.Policy  // role assignments, role definitions, deny assignments, groups
 	Orphans      []*rbac.Grant // role assignments whose principal the directory does not have, by scope
 	Incomplete   []Incomplete  // what could not be read
+	At           time.Time     // when it was read, by the clock of Azure; zero: not known
 	resources    map[string]Resource
 	byType       map[string][]Resource               // resources by their lower-cased type, in the order of their ids
 	absent       map[string]bool                     // resources that were asked for and are not there
@@ -47,6 +48,7 @@ type Estate struct {
 	names        map[string]string                   // display names of subscriptions by lower-cased id
 	declared     map[string]Declaration              // how a plan or template writes a resource, by its key
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
+	marks        map[string]string                   // descriptions of assignments that were given in an emergency, by their key
 	schedules    []*Schedule                         // of Privileged Identity Management, by scope
 	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
 

@@ -82,6 +82,9 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if at := c.began.Load(); at != nil {
+		w.estate.At = *at
+	}
 	return w.build(), nil
 }
 

@@ -12,10 +12,15 @@ import (
 	"aksid/internal/rbac"
 )
 
-// Resource types of Privileged Identity Management (PIM): what counts, or could be made to count, at the time of reading.
+// Resource types of Privileged Identity Management (PIM): what counts, or could be made to count, at the time of reading; and
+// what asks for it.
 const (
 	typeEligible = "Microsoft.Authorization/roleEligibilityScheduleInstances"
 	typeActive   = "Microsoft.Authorization/roleAssignmentScheduleInstances"
+
+	TypeEligibleRequest = "Microsoft.Authorization/roleEligibilityScheduleRequests"
+	TypeActiveRequest   = "Microsoft.Authorization/roleAssignmentScheduleRequests"
+	TypePIMPolicy       = "Microsoft.Authorization/roleManagementPolicyAssignments"
 )
 
 // ScheduleKind says how PIM gives a role.
@@ -138,7 +143,7 @@ func (w *walk) schedulesIn(ctx context.Context, scope azure.ID, typ string) {
 		}
 	}
 	switch {
-	case err != nil && !withoutPIM(err):
+	case err != nil && !WithoutPIM(err):
 		w.unreadable(ctx, typeWord(typ)+" of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
 	case typ == typeEligible:
 		w.mu.Lock()
@@ -147,8 +152,8 @@ func (w *walk) schedulesIn(ctx context.Context, scope azure.ID, typ string) {
 	}
 }
 
-// withoutPIM reports whether a refusal says that the tenant, or the cloud, has no PIM: AadPremiumLicenseRequired is "The
-// tenant needs an AAD Premium 2 license." with status 400.
-func withoutPIM(err error) bool {
+// WithoutPIM reports whether a refusal says that the tenant, or the cloud, has no PIM: AadPremiumLicenseRequired is "The
+// tenant needs an AAD Premium 2 license." with status 400 (github.com/JulianHayward/Azure-MG-Sub-Governance-Reporting/issues/114).
+func WithoutPIM(err error) bool {
 	return errorCode(err) == "AadPremiumLicenseRequired" || isUnknownVersion(err) || isStatus(err, http.StatusNotFound)
 }

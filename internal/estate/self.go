@@ -24,6 +24,7 @@ var Readings = []Reading{
 	{"role assignments at, above and below a subscription", typeAssignment + "/read", "what may be done there is unknown, never \"missing\"", true},
 	{"role definitions", typeDefinition + "/read", "as above: built-in roles are read as well, not assumed", true},
 	{"deny assignments", typeDeny + "/read", "as above", true},
+	{"roles that somebody may take up, or has for a time", typeEligible + "/read", "who could take up a role, and when roles end, is unknown", false},
 	{"locks", typeLock + "/read", "locks are not found", false},
 	{"subnets", TypeSubnet + "/read", "what hangs on them, as their route tables, is unknown", false},
 	{"user-assigned identities", TypeIdentity + "/read", "identities that were made anew are not found", false},

@@ -136,7 +136,7 @@ type savedAssignment struct {
 	Subscription string
 	Document     struct {
 		ID         string
-		Properties struct{ RoleDefinitionID, PrincipalID, PrincipalType, Scope, Condition, CreatedOn string }
+		Properties struct{ RoleDefinitionID, PrincipalID, PrincipalType, Scope, Condition, CreatedOn, Description string }
 	}
 }
 
@@ -150,7 +150,7 @@ func (in *filesReader) parseDocument(raw []byte) parsed {
 				if role, err := azure.ParseID(a.Document.Properties.RoleDefinitionID); err == nil && sub == "" {
 					sub = role.Subscription()
 				}
-				return func() error { in.putGrant(g, sub); return nil }
+				return func() error { in.putGrant(g, sub, a.Document.Properties.Description); return nil }
 			}
 		}
 	}

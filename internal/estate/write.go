@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
 	"aksid/internal/azure"
 )
 
@@ -41,6 +44,39 @@ func (w *Writer) Put(ctx context.Context, id azure.ID, body any) error {
 
 // maxTries are the tries of a write that fails because another one is still on its way.
 const maxTries = 6
+
+// Ask puts a resource that is a request, and answers with what became of it. Code says why one was refused.
+func (w *Writer) Ask(ctx context.Context, id azure.ID, body any) (Resource, error) {
+	doc, err := w.send(ctx, http.MethodPut, id, body)
+	return Resource{ID: id, Doc: doc}, changed(id, err)
+}
+
+// List reads the resources of a type at a scope. filter is OData, or "".
+func (w *Writer) List(ctx context.Context, scope azure.ID, typ, filter string) ([]Resource, error) {
+	docs, version, err := w.client.list(ctx, scope, typ, filter)
+	if err != nil {
+		return nil, refusal("the "+typeWord(typ)+"s of "+scope.String(), typ+"/read", err)
+	}
+	var out []Resource
+	for _, d := range docs {
+		out = append(out, Resource{ID: linkAt(d, "id"), Version: version, Doc: d})
+	}
+	return out, nil
+}
+
+// Code is the error code that Azure refused a call with, or "".
+func Code(err error) string { return errorCode(err) }
+
+// Words are what Azure said of a call that it refused, or "".
+func Words(err error) string {
+	var e *azcore.ResponseError
+	if !errors.As(err, &e) || e.RawResponse == nil {
+		return ""
+	}
+	text, _ := runtime.Payload(e.RawResponse)
+	v, _ := decodeText(text)
+	return textAt(v, "error.message")
+}
 
 // Delete takes a resource away. One that is not there is fine.
 func (w *Writer) Delete(ctx context.Context, id azure.ID) error {

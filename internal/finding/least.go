@@ -151,3 +151,8 @@ func countGranted(role *rbac.Role, typ string) granted {
 	}
 	return g
 }
+
+// Least are the changes that meet a need with the least besides, whether it is met or not.
+func Least(e *estate.Estate, c *estate.Cluster, a *Assessment) []estate.Change {
+	return (&Pass{Estate: e, Cluster: c}).least(a)
+}
