@@ -113,8 +113,8 @@ func ruleTexts(policy estate.Resource, set ruleSet) (out []string) {
 	return out
 }
 
-// Activate takes up what the caller was made eligible for, until the end of the request or as long as PIM allows.
-func (d Desk) Activate(ctx context.Context, id string) (*Case, error) {
+// Activate takes up what the caller was made eligible for, for a time; zero: until the end of the request.
+func (d Desk) Activate(ctx context.Context, id string, span time.Duration) (*Case, error) {
 	err := d.note(ctx, id, func(c *Case) (Entry, error) {
 		if s := c.State(d.Now); s != InForce {
 			return Entry{}, refuse("%s is %s; only what was approved can be taken up", id, s)
@@ -131,17 +131,21 @@ func (d Desk) Activate(ctx context.Context, id string) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
+	end := c.Until
+	if until := d.Now.Add(span); span > 0 && until.Before(end) {
+		end = until
+	}
 	for i, g := range c.Asked.Grants {
 		if g.Principal != d.Who.Object || c.Given[i].How != Eligible {
 			continue
 		}
 		request := g.Scope.Resource(estate.TypeActiveRequest, azure.NewGUID().String())
 		r, err := d.On.Ask(ctx, request, pimBody(c, g, "SelfActivate", object{
-			"startDateTime": d.Now.UTC().Format(time.RFC3339), "expiration": object{"type": "AfterDateTime", "endDateTime": c.Until.Format(time.RFC3339)}}))
+			"startDateTime": d.Now.UTC().Format(time.RFC3339), "expiration": object{"type": "AfterDateTime", "endDateTime": end.Format(time.RFC3339)}}))
 		if err != nil {
 			return c, d.limits(ctx, g, takenUp, err)
 		}
-		d.say("%s on %s: %s, until %s", g.RoleName, g.Scope, strings.ToLower(r.Text("properties.status")), c.Until.Format(time.RFC3339))
+		d.say("%s on %s: %s, until %s", g.RoleName, g.Scope, strings.ToLower(r.Text("properties.status")), end.Format(time.RFC3339))
 	}
 	return d.find(id)
 }

@@ -19,6 +19,7 @@ const (
 	Lapsed    State = "lapsed"
 	Approved  State = "approved"
 	InForce   State = "in force"
+	Over      State = "over" // PIM has ended it; Expire makes sure
 	Overdue   State = "overdue"
 	Ended     State = "ended"
 )
@@ -63,6 +64,8 @@ func (c *Case) State(now time.Time) State {
 			return Lapsed
 		}
 		return Waiting
+	case !now.Before(c.Until) && c.inPIM():
+		return Over
 	case !now.Before(c.Until):
 		return Overdue
 	case c.complete():
@@ -74,6 +77,11 @@ func (c *Case) State(now time.Time) State {
 // complete reports whether every role of the request is known to have been given.
 func (c *Case) complete() bool {
 	return !slices.ContainsFunc(c.Given, func(g Given) bool { return g.How == "" })
+}
+
+// inPIM reports whether PIM gave every role of the request, and ends it.
+func (c *Case) inPIM() bool {
+	return !slices.ContainsFunc(c.Given, func(g Given) bool { return g.How != Active && g.How != Eligible })
 }
 
 // open reports whether something of the request may be in Azure.

@@ -129,7 +129,8 @@ type Stray struct {
 }
 
 // Look finds what is over: by the record, and by the marks in some subscriptions, so that nothing is forgotten that the record
-// does not have. A record that is damaged is read as far as it can be; the error says that it is.
+// does not have. A record that is damaged, and a subscription that cannot be read, is an error beside what was found all the
+// same.
 func (d Desk) Look(ctx context.Context, subscriptions []azure.ID) (Sweep, error) {
 	var s Sweep
 	rec, damaged := d.Record.Read()
@@ -140,7 +141,7 @@ func (d Desk) Look(ctx context.Context, subscriptions []azure.ID) (Sweep, error)
 	for _, c := range rec.Cases() {
 		known[c.ID] = c
 		switch state := c.State(d.Now); {
-		case state == Overdue || c.open() && c.Intent != "": // a run that was to take it away did not come to its end
+		case state == Overdue || state == Over || c.open() && c.Intent != "": // a run that was to take it away did not come to its end
 			s.Overdue = append(s.Overdue, c)
 		case state == Lapsed && c.End.Number == 0:
 			s.Lapsed = append(s.Lapsed, c)
@@ -161,10 +162,8 @@ func (d Desk) strays(ctx context.Context, subscriptions []azure.ID, known map[st
 			continue
 		}
 		seen[sub.Key()] = true
-		all, err := d.On.List(ctx, sub, typeAssignment, "")
-		if err != nil {
-			return out, err
-		}
+		all, unread := d.On.List(ctx, sub, typeAssignment, "")
+		err = errors.Join(err, unread)
 		for _, r := range all {
 			if s, ok := d.stray(r, known); ok && !seen[s.ID.Key()] {
 				seen[s.ID.Key()] = true
@@ -172,7 +171,7 @@ func (d Desk) strays(ctx context.Context, subscriptions []azure.ID, known map[st
 			}
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // stray judges a role assignment by its mark.

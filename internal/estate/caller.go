@@ -20,7 +20,7 @@ import (
 type Caller struct {
 	Object azure.PrincipalID // of a user, service principal or managed identity
 	Tenant azure.GUID
-	Name   string    // user name, or the client id of an application; "" where the token does not say
+	Name   string    // user name, or display name or client id of an application; "" where neither the directory nor the token says
 	Now    time.Time // of Azure, when it was asked
 }
 
@@ -39,8 +39,29 @@ func (l Live) Caller(ctx context.Context) (Caller, error) {
 	if err != nil {
 		return who, err
 	}
-	who.Now, err = c.now(ctx)
-	return who, err
+	if who.Now, err = c.now(ctx); err != nil {
+		return who, refusal("who the caller is", azure.TypeSubscription+"/read", err)
+	}
+	if name := c.nameOf(ctx, who.Object); name != "" {
+		who.Name = name
+	}
+	return who, nil
+}
+
+// nameOf is what the directory calls an object; "" where it does not say.
+func (c *client) nameOf(ctx context.Context, id azure.PrincipalID) string {
+	body := map[string]any{"ids": []string{id.String()}, "types": []string{"user", "group", "servicePrincipal"}}
+	answer, err := c.do(ctx, c.graph, http.MethodPost, c.graphBase+"/v1.0/directoryObjects/getByIds", body)
+	if err != nil {
+		return ""
+	}
+	for _, o := range listAt(answer, "value") {
+		if name := textAt(o, "userPrincipalName"); name != "" {
+			return name
+		}
+		return textAt(o, "displayName")
+	}
+	return ""
 }
 
 // callerOf reads the claims of an access token of Entra (access token claims reference: oid, tid, upn, appid).

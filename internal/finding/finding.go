@@ -113,6 +113,8 @@ var rules = slices.Concat(
 	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &nearLimit, &orphanedAssignment},
 	// Beside the roles.
 	[]*Rule{&registryRefusesARMTokens, &registryAdminUser, &registryAnonymousPull, &localAccounts, &canActAsIdentity, &identityWithoutOwner, &grantedJustNow},
+	// Given in an emergency.
+	[]*Rule{&breakGlassOverdue, &breakGlassUnapproved, &breakGlassInForce},
 	// Before a change.
 	[]*Rule{&lostInRebuild, &survivesRebuild},
 	// Before anything is there.
