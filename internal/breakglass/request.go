@@ -44,7 +44,7 @@ func (w Wish) Roles(e *estate.Estate, c *estate.Cluster, o finding.Options) ([]W
 		case estate.DefineRole:
 			custom[x.Name], ids[x.Name] = &Custom{x.Description, x.Actions, x.DataActions}, x.ID
 		case estate.Assign:
-			g, err := w.wanted(e, x, ids[x.Role])
+			g, err := w.wanted(e, c, x, ids[x.Role])
 			if err != nil {
 				return nil, err
 			}
@@ -122,7 +122,7 @@ func listed(names []string) string {
 }
 
 // wanted is a role to be assigned, to the person of the wish if there is one.
-func (w Wish) wanted(e *estate.Estate, a estate.Assign, custom azure.GUID) (Wanted, error) {
+func (w Wish) wanted(e *estate.Estate, c *estate.Cluster, a estate.Assign, custom azure.GUID) (Wanted, error) {
 	g := Wanted{Role: custom, RoleName: a.Role, Principal: a.Principal, PrincipalType: a.PrincipalType, Scope: a.Scope}
 	if g.Role.IsZero() {
 		id, ok := roleNamed(e, a.Role)
@@ -138,11 +138,21 @@ func (w Wish) wanted(e *estate.Estate, a estate.Assign, custom azure.GUID) (Want
 		}
 		g.Principal, g.PrincipalType = w.To, o.Type
 	}
-	g.PrincipalName = e.PrincipalName(g.Principal)
+	g.PrincipalName = nameOf(e, c, g.Principal)
 	if scope := g.Scope; scope.ResourceGroup() == "" {
 		return g, fmt.Errorf("%s on %s reaches a whole subscription or more: that is not given in an emergency; have it assigned as any other role", g.RoleName, e.Place(scope, azure.ID{}))
 	}
 	return g, nil
+}
+
+// nameOf is how a person calls a principal, seen from a cluster.
+func nameOf(e *estate.Estate, c *estate.Cluster, p azure.PrincipalID) string {
+	for _, id := range e.Identities(c) {
+		if id.Principal == p {
+			return "the " + id.Label() + " identity " + id.Name
+		}
+	}
+	return e.PrincipalName(p)
 }
 
 func roleNamed(e *estate.Estate, name string) (azure.GUID, bool) {

@@ -141,7 +141,11 @@ func asServicePrincipal(ctx context.Context, a *App, az *local.Azure, token, nam
 	if err != nil || p.ID == az.Operator.ObjectID {
 		return who, err
 	}
-	secret, err := az.AddSecret(ctx, token, p.ID, "aksid exec", a.Now().Add(secretLife))
+	clock, err := az.Clock(ctx) // which may be ahead
+	if err != nil {
+		return who, unreadError{err}
+	}
+	secret, err := az.AddSecret(ctx, token, p.ID, "aksid exec", clock.Now.Add(secretLife))
 	if err != nil {
 		return who, unreadf("no secret can be made for %s: %w", name, err)
 	}

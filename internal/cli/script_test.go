@@ -23,9 +23,11 @@ import (
 	_ "modernc.org/sqlite"
 
 	"aksid/internal/azure"
+	"aksid/internal/breakglass"
 	"aksid/internal/cloud"
 	"aksid/internal/drill/act"
 	"aksid/internal/local"
+	"aksid/internal/rbac"
 )
 
 // doc is a JSON object.
@@ -141,6 +143,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
+			"call": call, "officer": officer, "request": lastRequest,
 			"cluster": cluster, "federate": federate, "told": holds,
 		},
 	})
@@ -288,6 +291,40 @@ func federate(ts *testscript.TestScript, _ bool, args []string) {
 		"issuer": ts.Getenv("ISSUER"), "subject": args[1], "audiences": []string{"api://AzureADTokenExchange"}}}, nil)
 	as(ts, args[0], http.MethodGet, ts.Getenv("IDENTITY")+"?api-version=2023-01-31", nil, &identity)
 	ts.Setenv("CLIENT_ID", identity.Properties.ClientID)
+}
+
+// call calls the running local Azure as its operator, with a file's text as body if there is one: call FOLDER METHOD PATH [FILE].
+// Variables in the file are set in.
+func call(ts *testscript.TestScript, _ bool, args []string) {
+	var body any
+	if len(args) > 3 {
+		ts.Check(json.Unmarshal([]byte(os.Expand(ts.ReadFile(args[3]), ts.Getenv)), &body))
+	}
+	as(ts, args[0], args[1], args[2], body, nil)
+}
+
+// officer makes a service principal with a built-in role on the subscription: officer FOLDER NAME ROLE.
+func officer(ts *testscript.TestScript, neg bool, args []string) {
+	principal(ts, neg, args[:2])
+	var found struct{ Value []struct{ ID string } }
+	as(ts, args[0], http.MethodGet, "/v1.0/servicePrincipals?$filter=appId%20eq%20'"+ts.Getenv("PRINCIPAL")+"'", nil, &found)
+	role, ok := rbac.BuiltInRole(args[2])
+	if !ok || len(found.Value) != 1 {
+		ts.Fatalf("no role %s, or no principal %s", args[2], args[1])
+	}
+	ts.Setenv("OBJECT", found.Value[0].ID)
+	sub := "/subscriptions/" + ts.Getenv("SUBSCRIPTION")
+	as(ts, args[0], http.MethodPut, sub+"/providers/Microsoft.Authorization/roleAssignments/"+azure.NewGUID().String()+"?api-version=2022-04-01", doc{"properties": doc{
+		"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/" + role.ID.String(), "principalId": found.Value[0].ID,
+	}}, nil)
+}
+
+// lastRequest sets a variable to the id of the last request in a break-glass record: request VARIABLE FILE.
+func lastRequest(ts *testscript.TestScript, _ bool, args []string) {
+	rec, err := breakglass.File{Path: ts.MkAbs(args[1])}.Read()
+	ts.Check(err)
+	cases := rec.Cases()
+	ts.Setenv(args[0], cases[len(cases)-1].ID)
 }
 
 // reader makes a principal a Reader of the subscription: reader FOLDER OBJECT-ID.
