@@ -69,13 +69,15 @@ var rules = map[string]rule{
 		why: "what AKS needs is stated without the engine, and without what the local Azure checks: tests compare them"},
 	"internal/finding": {packages: "internal/azure internal/rbac internal/estate internal/catalogue", modules: "go.yaml.in/yaml/v3",
 		why: "rules look at what is needed and what is granted; they do no I/O. How they are tuned is a text in YAML"},
+	"internal/whocan": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
+		why: "who could do something, from what is known; what a role could create that costs money is told to it"},
 	"internal/failure": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
 		why: "an error text is understood by itself; an estate only adds to it"},
 	"internal/remedy": {packages: "internal/azure internal/rbac internal/estate",
 		why: "plans are made from changes, whatever asked for them"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
-	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy",
+	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/whocan",
 		why: "shows results and computes none"},
 
 	"internal/drill/act": {
@@ -86,8 +88,24 @@ var rules = map[string]rule{
 	"internal/scenario": {packages: "internal/azure internal/rbac internal/local",
 		why: "stories play on a local Azure that somebody else has started, by its API, and with aksid's commands as a user has them: they know neither cloud nor cli"},
 
-	"internal/cli": {packages: "internal/access internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding " +
-		"internal/failure internal/remedy internal/breakglass internal/report internal/drill internal/drill/act internal/scenario internal/cloud",
+	"internal/cli": {
+		packages: `
+			internal/access
+			internal/azure
+			internal/breakglass
+			internal/catalogue
+			internal/cloud
+			internal/drill
+			internal/drill/act
+			internal/estate
+			internal/failure
+			internal/finding
+			internal/local
+			internal/rbac
+			internal/remedy
+			internal/report
+			internal/scenario
+			internal/whocan`,
 		modules: "github.com/spf13/cobra github.com/spf13/pflag github.com/jmespath/go-jmespath golang.org/x/term github.com/rogpeppe/go-internal/lockedfile",
 		why:     "flags, files and exit codes; it starts the local Azure through cloud alone, never through cloud's children"},
 	"cmd/aksid": {packages: "internal/cli", why: "main only calls the command line, so that tests can run it in their process"},

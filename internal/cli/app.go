@@ -88,7 +88,25 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand(newCheck(a), newFix(a), newBreakglass(a), newWait(a), newExplain(a), newDemo(a), newUp(a), newExport(a), newExec(a), newToken(a), newClock(a), newFault(a), newDrill(a), newLeast(a), newScenario(a), newVersion(a))
+	root.AddCommand( // in the order of use
+		newCheck(a),
+		newFix(a),
+		newWait(a),
+		newExplain(a),
+		newWhoCan(a),
+		newBreakglass(a),
+		newDemo(a),
+		newScenario(a),
+		newUp(a),
+		newExport(a),
+		newExec(a),
+		newToken(a),
+		newClock(a),
+		newFault(a),
+		newDrill(a),
+		newLeast(a),
+		newVersion(a),
+	)
 	return root
 }
 

@@ -55,6 +55,7 @@ type sourceOptions struct {
 	creator          azure.GUID
 	Also             []azure.ID   // resources to read besides
 	Ask              []azure.GUID // objects to look up in the directory besides
+	People           bool         // read who is in groups, and who owns them and service principals
 }
 
 // never is --fail-on for findings that are not to change the exit code.
@@ -337,7 +338,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, People: o.People, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -382,7 +383,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		return nil, err
 	}
 	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
-	l.Also, l.Ask, l.Creator = o.Also, o.Ask, o.creator
+	l.Also, l.Ask, l.People, l.Creator = o.Also, o.Ask, o.People, o.creator
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

@@ -157,6 +157,7 @@ func (b *builder) addObject(doc map[string]any, typ string) {
 	b.putObject(o)
 	for _, m := range listAt(doc, "members") { // of groups, as $expand=members prints them
 		b.members[[2]azure.PrincipalID{o.ID, guidAt(m, "id")}] = true
+		b.estate.people[o.ID] = true
 	}
 }
 

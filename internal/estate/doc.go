@@ -1,7 +1,6 @@
 package estate
 
 import (
-	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -113,12 +112,18 @@ func (r Resource) Texts(list, path string) []string {
 // Has reports whether there is something at a dotted path.
 func (r Resource) Has(path string) bool { return at(r.Doc, path) != nil }
 
-// Tagged reports whether a resource has a tag of one of some names, given in lower case, that is not empty.
-func (r Resource) Tagged(names ...string) bool {
-	for k, v := range mapAt(r.Doc, "tags") {
-		if s, _ := v.(string); s != "" && slices.Contains(names, strings.ToLower(k)) {
-			return true
+// ownerTags are the names of tags that say whose a resource is, in lower case.
+var ownerTags = []string{"owner", "owners", "team", "contact", "serviceowner"}
+
+// Owner is whose a resource is by its tags, "" where none says.
+func (r Resource) Owner() string {
+	tags := mapAt(r.Doc, "tags")
+	for _, name := range ownerTags {
+		for k, v := range tags {
+			if s, _ := v.(string); s != "" && strings.EqualFold(k, name) {
+				return s
+			}
 		}
 	}
-	return false
+	return ""
 }

@@ -345,12 +345,19 @@ func (in *filesReader) completeRoles() {
 		in.kept.BuiltIn = true
 	}
 	for _, g := range in.grants {
-		if _, ok := in.roles[g.Role]; ok {
-			continue
-		}
-		if r, ok := rbac.BuiltInRole(g.Role.String()); ok {
-			in.roles[g.Role] = *r
-		}
+		in.completeRole(g.Role)
+	}
+	for _, s := range in.schedules {
+		in.completeRole(s.Grant.Role)
+	}
+}
+
+func (in *filesReader) completeRole(id azure.GUID) {
+	if _, ok := in.roles[id]; ok {
+		return
+	}
+	if r, ok := rbac.BuiltInRole(id.String()); ok {
+		in.roles[id] = *r
 	}
 }
 

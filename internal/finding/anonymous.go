@@ -44,9 +44,6 @@ var localAccounts = Rule{
 	},
 }
 
-// ownerTags are the names of tags that say whose a resource is, in lower case.
-var ownerTags = []string{"owner", "owners", "team", "contact", "serviceowner"}
-
 var identityWithoutOwner = Rule{
 	ID:       "identity-without-owner",
 	Title:    "An identity of the cluster does not say whose it is, although the cluster does",
@@ -54,12 +51,12 @@ var identityWithoutOwner = Rule{
 	Source:   "Cloud Adoption Framework, resource tagging",
 	Severity: Note,
 	Run: func(p *Pass) {
-		if !p.Cluster.Tagged(ownerTags...) {
+		if p.Cluster.Owner() == "" {
 			return
 		}
 		for _, id := range p.Identities {
 			doc, known := p.Estate.Resource(id.Resource)
-			if known == estate.Known && !p.Cluster.NodeGroup().Contains(id.Resource) && !doc.Tagged(ownerTags...) {
+			if known == estate.Known && !p.Cluster.NodeGroup().Contains(id.Resource) && doc.Owner() == "" {
 				p.Report(Finding{
 					Title:     fmt.Sprintf("nobody can tell whose identity %s is", id.Name),
 					Detail:    "the cluster has a tag for its owner, the identity has none",

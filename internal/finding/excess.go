@@ -26,12 +26,7 @@ func (p *Pass) excess(id estate.Identity, g *rbac.Grant) *Excess {
 		return nil
 	}
 	all := grantedAt(role, g.Scope.Type())
-	x := &Excess{Granted: all.changing + all.reading, Needed: p.neededOf(id, g), Billable: []string{}}
-	for _, typ := range all.creates {
-		if name := billable[typ]; name != "" {
-			x.Billable = append(x.Billable, name)
-		}
-	}
+	x := &Excess{Granted: all.changing + all.reading, Needed: p.neededOf(id, g), Billable: Billable(role, g.Scope.Type())}
 	below, complete := p.Estate.Below(g.Scope)
 	x.Complete = complete
 	for _, id := range below {
@@ -88,6 +83,17 @@ func some(n int) string {
 		return "none"
 	}
 	return fmt.Sprint(n)
+}
+
+// Billable are the kinds of resources that cost money which a role creates in a scope of a type, as a person calls them.
+func Billable(role *rbac.Role, scopeType string) []string {
+	kinds := []string{}
+	for _, typ := range grantedAt(role, scopeType).creates {
+		if name := billable[typ]; name != "" {
+			kinds = append(kinds, name)
+		}
+	}
+	return kinds
 }
 
 // billable are types of resources that cost money by being there, as a person calls them, by lower-cased type

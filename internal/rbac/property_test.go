@@ -321,8 +321,11 @@ func (w *world) describe(r Request) string {
 // askWho puts the two questions that list assignments.
 func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 	t.Helper()
-	var who, reach, own []string
+	var who, reach, own, over, gotOver []string
 	for _, g := range w.grants {
+		if w.covers(g.Scope, r.Scope) {
+			over = append(over, g.ID.Key())
+		}
 		if !g.Principal.IsZero() && slices.Contains(w.subjects(Request{Principal: r.Principal, At: r.At}), g.Principal) && naiveInForce(g.From, g.Until, r.At) {
 			own = append(own, g.ID.Key())
 		}
@@ -354,6 +357,12 @@ func (w *world) askWho(t *testing.T, p *Policy, r Request) {
 	}
 	if !sameSet(gotWho, who) {
 		t.Errorf("WhoCan(%+v) = %v, want %v\n%s", r, gotWho, who, w.describe(r))
+	}
+	for g := range p.Over(r.Scope) {
+		gotOver = append(gotOver, g.ID.Key())
+	}
+	if !sameSet(gotOver, over) {
+		t.Errorf("Over(%s) = %v, want %v", r.Scope, gotOver, over)
 	}
 	if !sameSet(gotReach, reach) {
 		t.Errorf("Permissions(%v, %s) = %v, want %v", r.Principal, r.Scope, gotReach, reach)

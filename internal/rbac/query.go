@@ -51,6 +51,19 @@ func (p *Policy) bound(denials []*deny, principal azure.PrincipalID) bool {
 	return false
 }
 
+// Over are the assignments on a scope and above it, nearest first, whoever holds them, whatever they grant and whenever.
+func (p *Policy) Over(scope azure.ID) iter.Seq[*Grant] {
+	return func(yield func(*Grant) bool) {
+		for _, step := range p.path(nil, scope) {
+			for _, g := range p.byScope.find(step.hash) {
+				if g.val.Scope.Key() == step.key && !yield(&g.val.Grant) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Permissions are the assignments that reach a principal at a scope, at any time (see Grant.InForce): its own and its
 // groups', made there or inherited; of each holder the nearest first. What they grant is their roles' to say.
 func (p *Policy) Permissions(principal azure.PrincipalID, scope azure.ID) iter.Seq[Grant] {

@@ -24,11 +24,12 @@ import (
 const (
 	checkSchema   = "../../docs/check.schema.json"
 	explainSchema = "../../docs/explain.schema.json"
+	whoCanSchema  = "../../docs/who-can.schema.json"
 )
 
 // The published schemas are what the Go types and their comments say.
 func TestSchemas(t *testing.T) {
-	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}} {
+	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}} {
 		got := printed(t, schemaOf(t, types...))
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -43,7 +44,7 @@ func TestSchemas(t *testing.T) {
 
 // What is printed is what the schemas say, and nothing beside it.
 func TestGoldenFilesFitTheSchemas(t *testing.T) {
-	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema} {
+	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema, "whocan": whoCanSchema} {
 		a, err := txtar.ParseFile("testdata/" + file + ".txtar")
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +169,7 @@ type schemas struct {
 func schemaOf(t *testing.T, types ...any) object {
 	t.Helper()
 	s := schemas{t, map[string]string{}, map[string][]string{}, object{}, map[string]reflect.Type{}}
-	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "report"} {
+	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "whocan", "report"} {
 		s.read("../" + dir)
 	}
 	out := object{"$schema": "https://json-schema.org/draft/2020-12/schema"}
