@@ -39,7 +39,7 @@ func newBuilder(from string) *builder {
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
-			logged: map[string]time.Time{}, declared: map[string]Declaration{}, eligible: map[string]bool{}, marks: map[string]string{},
+			logged: map[string]time.Time{}, federated: map[string]bool{}, declared: map[string]Declaration{}, eligible: map[string]bool{}, marks: map[string]string{},
 			owners: map[azure.PrincipalID][]azure.PrincipalID{}, people: map[azure.PrincipalID]bool{},
 		},
 		fresh: map[azure.PrincipalID]bool{}, events: map[string]*Event{},
@@ -148,7 +148,7 @@ func (b *builder) inherit(scope azure.ID, subscription string) {
 func (b *builder) addObject(doc map[string]any, typ string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ), Managed: managedBy(doc)}
+	o := Object{ID: guidAt(doc, "id"), App: guidAt(doc, "appId"), Name: textAt(doc, "displayName"), Type: objectType(doc, typ), Managed: managedBy(doc), Ends: credentialsEnd(doc)}
 	b.keepObject(doc, typ)
 	if o.Type == typeApplication { // which is no principal
 		b.estate.applications[o.App] = o
@@ -169,6 +169,19 @@ func managedBy(doc map[string]any) azure.ID {
 		}
 	}
 	return azure.ID{}
+}
+
+// credentialsEnd is when the last secret or certificate of an application or service principal expires.
+func credentialsEnd(doc map[string]any) time.Time {
+	var last time.Time
+	for _, list := range []string{"passwordCredentials", "keyCredentials"} {
+		for _, c := range listAt(doc, list) {
+			if end := timeAt(c, "endDateTime"); end.After(last) {
+				last = end
+			}
+		}
+	}
+	return last
 }
 
 // putObject takes an object, unless more is known of it.

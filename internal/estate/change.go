@@ -34,6 +34,13 @@ type Unlock struct{ ID azure.ID }
 // Defederate takes a federated credential away from a user-assigned identity.
 type Defederate struct{ ID azure.ID }
 
+// Federate lets a service account of a cluster act as a user-assigned identity.
+type Federate struct {
+	Identity              azure.ID
+	Name, Issuer, Subject string
+}
+
+func (Federate) change()   {}
 func (Reconcile) change()  {}
 func (Unlock) change()     {}
 func (Defederate) change() {}

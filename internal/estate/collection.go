@@ -28,6 +28,7 @@ type collection struct {
 	Absent     []azure.ID                     `json:"absent"`      // ARM was asked for these and does not have them
 	Listed     []string                       `json:"listed"`      // subscriptions whose authorization was asked for
 	Eligible   []string                       `json:"eligible"`    // subscriptions whose eligible roles are known
+	Federated  []azure.ID                     `json:"federated"`   // identities whose federated credentials are known
 	Members    [][2]azure.PrincipalID         `json:"members"`     // group, member
 	Owners     [][2]azure.PrincipalID         `json:"owners"`      // group or service principal, owner
 	People     []azure.PrincipalID            `json:"people"`      // groups and service principals all of whose members and owners are among these
@@ -98,6 +99,9 @@ func (b *builder) seal() {
 		c.Absent = append(c.Absent, azure.MustID(key))
 	}
 	c.Eligible = slices.Sorted(maps.Keys(e.eligible))
+	for _, key := range slices.Sorted(maps.Keys(e.federated)) {
+		c.Federated = append(c.Federated, azure.MustID(key))
+	}
 	for m := range b.members {
 		c.Members = append(c.Members, m)
 	}
@@ -185,6 +189,9 @@ func (in *filesReader) restoreGaps(c *collection) error {
 	in.denyListed = in.denyListed || len(c.Listed) > 0
 	for _, sub := range c.Eligible {
 		in.noteEligible(sub)
+	}
+	for _, id := range c.Federated {
+		in.noteFederated(id)
 	}
 	for _, m := range c.Members {
 		in.addMember(m[0], m[1])

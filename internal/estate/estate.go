@@ -49,6 +49,7 @@ type Estate struct {
 	declared     map[string]Declaration              // how a plan or template writes a resource, by its key
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 	marks        map[string]string                   // descriptions of assignments that were given in an emergency, by their key
+	federated    map[string]bool                     // identities whose federated credentials are known, by their key
 	schedules    []*Schedule                         // of Privileged Identity Management, by scope
 	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
 
@@ -107,6 +108,7 @@ type Object struct {
 	Name string
 	// Managed is the resource that carries a managed identity: the identity itself, or what it is the system-assigned one of.
 	Managed azure.ID
+	Ends    time.Time // when the last of its secrets and certificates expires; zero: it has none, or they were not read
 }
 
 // Resource finds a resource. A subnet that was not read itself is found in its virtual network's document.

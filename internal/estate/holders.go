@@ -145,10 +145,14 @@ func (w *walk) servicePrincipal(ctx context.Context, app azure.GUID) {
 		w.directoryUnreadable(ctx, "the object id of service principal "+app.String(), err)
 		return
 	}
-	for _, v := range listAt(answer, "value") {
+	found := listAt(answer, "value")
+	for _, v := range found {
 		if doc, ok := v.(map[string]any); ok {
 			w.addObject(doc, "ServicePrincipal") // a collection of one type leaves @odata.type out
 		}
+	}
+	if len(found) == 0 {
+		w.answered(app)
 	}
 	w.application(ctx, app)
 }

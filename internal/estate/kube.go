@@ -100,6 +100,23 @@ func (k *Kube) Of(kind string) []KubeObject {
 	return slices.DeleteFunc(slices.Clone(k.objects), func(o KubeObject) bool { return o.Kind != kind })
 }
 
+// clientAnnotation names the identity of a service account (azure-workload-identity).
+const clientAnnotation = "azure.workload.identity/client-id"
+
+// ClientAnnotation is the client id that a service account names; "" where it names none.
+func (o KubeObject) ClientAnnotation() string { return o.Annotation(clientAnnotation) }
+
+// Clients are the client ids that service accounts name, each once.
+func (k *Kube) Clients() []azure.GUID {
+	seen := map[azure.GUID]bool{}
+	for _, o := range k.Of("ServiceAccount") {
+		if g, err := azure.ParseGUID(o.ClientAnnotation()); err == nil {
+			seen[g] = true
+		}
+	}
+	return sortedIDs(seen)
+}
+
 // podSpecs are where the kinds that run pods describe them.
 var podSpecs = map[string]string{
 	"Pod": "spec", "Deployment": "spec.template.spec", "StatefulSet": "spec.template.spec", "DaemonSet": "spec.template.spec",

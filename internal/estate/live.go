@@ -120,6 +120,7 @@ func (w *walk) start(ctx context.Context) error {
 	for _, sub := range w.Kube.Subscriptions() {
 		w.subscription(ctx, sub)
 	}
+	w.workloads(ctx)
 	for _, host := range w.Kube.ImageHosts() {
 		if !strings.HasSuffix(host, w.Cloud.RegistrySuffix) {
 			continue // no registry of this cloud: no role opens it
@@ -311,9 +312,7 @@ func (w *walk) bindings(ctx context.Context, c *Cluster) {
 		if id.Resource.IsZero() || id.Role != ControlPlane && id.Role != Kubelet {
 			continue
 		}
-		w.listing(ctx, "federated credentials", TypeFederatedCredential+"/read", id.Resource, func() ([]map[string]any, string, error) {
-			return w.client.children(ctx, id.Resource, "federatedIdentityCredentials")
-		})
+		w.credentials(ctx, id.Resource)
 	}
 }
 

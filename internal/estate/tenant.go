@@ -1,6 +1,8 @@
 package estate
 
 import (
+	"time"
+
 	"aksid/internal/azure"
 )
 
@@ -25,6 +27,16 @@ func (e *Estate) ClusterTenant(c *Cluster) azure.GUID {
 func (e *Estate) Application(client azure.GUID) (Object, bool) {
 	o, ok := e.applications[client]
 	return o, ok && !client.IsZero()
+}
+
+// SecretsEnd is when the last secret or certificate of a client id expires, whether its service principal or its application
+// has it; false where none was read.
+func (e *Estate) SecretsEnd(client azure.GUID) (time.Time, bool) {
+	end := e.applications[client].Ends
+	if own := e.byApp[client].Ends; own.After(end) {
+		end = own
+	}
+	return end, !end.IsZero() && !client.IsZero()
 }
 
 // ServicePrincipal is the service principal of a client id, where it is known.

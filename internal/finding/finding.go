@@ -80,7 +80,7 @@ func Check(e *estate.Estate, c *estate.Cluster) Result { return Options{}.Check(
 
 // Check runs the rules on a cluster as the options say.
 func (o Options) Check(e *estate.Estate, c *estate.Cluster) Result {
-	p := &Pass{Estate: e, Cluster: c, Options: o, Identities: e.Identities(c), explained: map[*Assessment]bool{}, inherited: map[*rbac.Grant]bool{}}
+	p := &Pass{Estate: e, Cluster: c, Options: o, Identities: e.Identities(c), explained: map[*Assessment]bool{}, told: map[string]bool{}, inherited: map[*rbac.Grant]bool{}}
 	p.Assessments = o.Before.assess(e, c)
 	for _, r := range Rules() {
 		if o.Before.Runs(r) {
@@ -108,9 +108,9 @@ var rules = slices.Concat(
 	// Too much.
 	[]*Rule{&broadRole, &wideScope, &canGrantRoles, &dataRoleOnInfrastructure},
 	// Mixed up.
-	[]*Rule{&sharedIdentity, &identityOfSeveralClusters, &federatedInfrastructure, &workloadAsInfrastructure, &podIdentity},
+	[]*Rule{&sharedIdentity, &identityOfSeveralClusters, &federatedInfrastructure, &workloadAsInfrastructure, &workloadWithoutCredential, &podIdentity},
 	// Fragile and stale.
-	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &nearLimit, &orphanedAssignment},
+	[]*Rule{&servicePrincipal, &systemAssignedWithShared, &roleThroughGroup, &identityElsewhere, &roleEnds, &nearLimit, &orphanedAssignment, &formerServicePrincipal, &credentialOfFormerCluster},
 	// Beside the roles.
 	[]*Rule{&registryRefusesARMTokens, &registryAdminUser, &registryAnonymousPull, &localAccounts, &canActAsIdentity, &identityWithoutOwner, &grantedJustNow},
 	// Given in an emergency.
@@ -132,6 +132,7 @@ type Pass struct {
 	rule        *Rule
 	findings    []Finding
 	explained   map[*Assessment]bool
+	told        map[string]bool      // federated credentials that a finding tells of, by their key
 	inherited   map[*rbac.Grant]bool // roles of former principals that a finding tells of
 }
 

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -45,7 +46,7 @@ var formerPrincipal = Rule{
 // formerHolder is an assignment to nobody that would meet a need if it were the identity's.
 func (p *Pass) formerHolder(a *Assessment) *rbac.Grant {
 	for _, g := range p.Estate.Orphans {
-		if !g.Scope.Contains(a.Need.Scope) || strings.EqualFold(g.PrincipalType, "ForeignGroup") || p.isOwnClient(g.Principal) {
+		if !g.Scope.Contains(a.Need.Scope) || isPerson(g.PrincipalType) || p.isOwnClient(g.Principal) {
 			continue
 		}
 		now := *g
@@ -73,4 +74,9 @@ func (f *Finding) inherit(p *Pass, a *Assessment, g *rbac.Grant) {
 	}
 	p.inherited[g] = true
 	f.Remedy = append(f.Remedy, removals...)
+}
+
+// isPerson reports whether a type of principals is none that clusters act as: a person or group that is gone is nobody's predecessor.
+func isPerson(principalType string) bool {
+	return slices.ContainsFunc([]string{"User", "Group", "ForeignGroup", "Device"}, func(t string) bool { return strings.EqualFold(t, principalType) })
 }

@@ -7,9 +7,6 @@ import (
 	"aksid/internal/estate"
 )
 
-// annotationClient names the identity of a service account (azure-workload-identity).
-const annotationClient = "azure.workload.identity/client-id"
-
 var workloadAsInfrastructure = Rule{
 	ID:    "workload-as-infrastructure",
 	Title: "A service account names an infrastructure identity of the cluster",
@@ -19,7 +16,7 @@ var workloadAsInfrastructure = Rule{
 	Severity: Warning,
 	Run: func(p *Pass) {
 		for _, o := range p.Estate.Kube(p.Cluster).Of("ServiceAccount") {
-			client, err := azure.ParseGUID(o.Annotation(annotationClient))
+			client, err := azure.ParseGUID(o.ClientAnnotation())
 			if err != nil {
 				continue
 			}
@@ -27,7 +24,7 @@ var workloadAsInfrastructure = Rule{
 				if id.Client == client && (id.Role == estate.ControlPlane || id.Role == estate.Kubelet) {
 					p.Report(Finding{
 						Title:     fmt.Sprintf("pods of service account %s mean to act as the %s identity", o, id.Label()),
-						Detail:    fmt.Sprintf("its annotation %s is the client id of %s", annotationClient, id.Name),
+						Detail:    fmt.Sprintf("its annotation azure.workload.identity/client-id is the client id of %s", id.Name),
 						Principal: id.Principal, Scope: id.Resource,
 					})
 				}

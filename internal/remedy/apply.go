@@ -103,6 +103,10 @@ func (p Plan) write(c estate.Change) write {
 		}}}
 	case estate.DefineRole:
 		return write{c.Scope.Resource(typeDefinition, c.ID.String()), object{"properties": roleProperties(c)}}
+	case estate.Federate:
+		return write{c.Identity.Join("federatedIdentityCredentials", c.Name), object{"properties": object{
+			"issuer": c.Issuer, "subject": c.Subject, "audiences": []any{estate.TokenAudience},
+		}}}
 	case estate.Permit:
 		tenant, _ := p.e.Resource(c.Vault)
 		return write{c.Vault.Join("accessPolicies", "add"), object{"properties": object{"accessPolicies": []any{object{

@@ -27,6 +27,8 @@ func Az(c estate.Change) []string {
 			"--object-id", c.Principal.String(), "--key-permissions"}, c.Keys...)...)}
 	case estate.Unlock:
 		return []string{az("lock", "delete", "--ids", c.ID.String())}
+	case estate.Federate:
+		return []string{federate(c)}
 	case estate.Defederate:
 		return []string{az("identity", "federated-credential", "delete", "--yes", "--name", c.ID.Name(),
 			"--identity-name", c.ID.Parent().Name(), "--resource-group", c.ID.ResourceGroup(), "--subscription", c.ID.Subscription())}
@@ -36,6 +38,11 @@ func Az(c estate.Change) []string {
 		return append([]string{az(append([]string{"aks", "update", "--enable-managed-identity"}, cluster(c.Cluster, "--name")...)...)}, upgrades(c.Cluster, c.Pools)...)
 	}
 	panic(fmt.Sprintf("unknown change %T", c)) // estate.Change is closed
+}
+
+func federate(c estate.Federate) string {
+	return az("identity", "federated-credential", "create", "--name", c.Name, "--identity-name", c.Identity.Name(),
+		"--resource-group", c.Identity.ResourceGroup(), "--subscription", c.Identity.Subscription(), "--issuer", c.Issuer, "--subject", c.Subject)
 }
 
 // definition is a custom role as az reads it.

@@ -24,6 +24,8 @@ func TestAz(t *testing.T) {
 			`az lock delete --ids /subscriptions/s/providers/Microsoft.Authorization/locks/x`},
 		{estate.Defederate{ID: azure.MustID("/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i/federatedIdentityCredentials/f")},
 			`az identity federated-credential delete --yes --name f --identity-name i --resource-group g --subscription s`},
+		{estate.Federate{Identity: azure.MustID("/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"), Name: "ns-app", Issuer: "https://i/", Subject: "system:serviceaccount:ns:app"},
+			`az identity federated-credential create --name ns-app --identity-name i --resource-group g --subscription s --issuer https://i/ --subject system:serviceaccount:ns:app`},
 		{estate.Reconcile{Cluster: cluster}, `az aks update --name c --resource-group rg --subscription s`},
 		{estate.UseManagedIdentity{Cluster: cluster, Pools: []string{"system"}},
 			"az aks update --enable-managed-identity --name c --resource-group rg --subscription s\n" +

@@ -107,6 +107,9 @@ func same(a, b estate.Change) bool {
 	case estate.Defederate:
 		b, ok := b.(estate.Defederate)
 		return ok && a.ID.Equal(b.ID)
+	case estate.Federate:
+		b, ok := b.(estate.Federate)
+		return ok && a.Identity.Equal(b.Identity) && a.Issuer == b.Issuer && a.Subject == b.Subject
 	case estate.DefineRole:
 		b, ok := b.(estate.DefineRole)
 		return ok && a.ID == b.ID
@@ -152,6 +155,8 @@ func (p *Plan) step(c estate.Change, from *estate.Cluster) Step {
 		s.Kind, s.What = Grant, fmt.Sprintf("make the custom role %s of %s", c.Name, count(len(c.Actions)+len(c.DataActions), "action"))
 	case estate.Assign:
 		s.Kind, s.What = Grant, fmt.Sprintf("give %s %s on %s", p.name(c.Principal, from), c.Role, place(c.Scope))
+	case estate.Federate:
+		s.Kind, s.What = Grant, fmt.Sprintf("let %s act as %s", strings.TrimPrefix(c.Subject, "system:serviceaccount:"), place(c.Identity))
 	case estate.Permit:
 		s.Kind, s.What = Grant, fmt.Sprintf("let %s %s with the keys of %s", p.name(c.Principal, from), strings.Join(c.Keys, " and "), place(c.Vault))
 	case estate.Unlock:

@@ -25,6 +25,8 @@ func (p *Plan) undo(c estate.Change) []string {
 		return p.relock(c.ID)
 	case estate.Defederate:
 		return p.refederate(c.ID)
+	case estate.Federate:
+		return Az(estate.Defederate{ID: c.Identity.Join("federatedIdentityCredentials", c.Name)})
 	}
 	return nil
 }
@@ -72,8 +74,7 @@ func (p *Plan) relock(id azure.ID) []string {
 func (p *Plan) refederate(id azure.ID) []string {
 	for _, c := range p.e.FederatedCredentials(id.Parent()) {
 		if c.ID.Equal(id) {
-			return []string{az("identity", "federated-credential", "create", "--name", id.Name(), "--identity-name", id.Parent().Name(),
-				"--resource-group", id.ResourceGroup(), "--subscription", id.Subscription(), "--issuer", c.Issuer, "--subject", c.Subject)}
+			return []string{federate(estate.Federate{Identity: id.Parent(), Name: id.Name(), Issuer: c.Issuer, Subject: c.Subject})}
 		}
 	}
 	return nil
