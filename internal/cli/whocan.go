@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func runWhoCan(ctx context.Context, a *App, o whoCanOptions) error {
 	if err := saveEstate(o.Save, e); err != nil {
 		return err
 	}
-	now := a.Now()
+	now := cmp.Or(e.At, a.Now()) // grants begin and end by Azure's clock
 	r := report.NewWhoCan(e, q.Scope, now)
 	switch {
 	case o.Identity:

@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,11 +94,6 @@ func (p *Pass) marked() []estate.Marked {
 }
 
 // clock is the time that counts: Azure's when the estate was read, else this machine's.
-func (p *Pass) clock() time.Time {
-	if !p.Estate.At.IsZero() {
-		return p.Estate.At
-	}
-	return p.Now
-}
+func (p *Pass) clock() time.Time { return cmp.Or(p.Estate.At, p.Now) }
 
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

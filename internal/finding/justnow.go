@@ -27,8 +27,8 @@ var grantedJustNow = Rule{
 		seen := map[string]bool{}
 		for _, a := range p.Assessments {
 			for _, g := range a.GrantedBy {
-				age := p.Now.Sub(g.CreatedOn)
-				if p.Now.IsZero() || g.CreatedOn.IsZero() || age >= PropagationAKS || seen[g.ID.Key()] || a.Need.Certainty != catalogue.Now || ByAKS(p.Estate, p.Cluster, a.Identity, g) {
+				age := p.clock().Sub(g.CreatedOn)
+				if p.clock().IsZero() || g.CreatedOn.IsZero() || age >= PropagationAKS || seen[g.ID.Key()] || a.Need.Certainty != catalogue.Now || ByAKS(p.Estate, p.Cluster, a.Identity, g) {
 					continue
 				}
 				seen[g.ID.Key()] = true
