@@ -4,6 +4,7 @@ package access
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,11 @@ type Use struct {
 	Data      bool              `json:"data"`
 	Scope     azure.ID          `json:"scope"`
 	Outcome   string            `json:"outcome"`
+	Catalogue string            `json:"-"` // the requirement that says so, of what nobody was seen to use
 }
+
+// granted is the outcome of what was allowed.
+const granted = "Granted"
 
 // maxLine bounds a line of a record, in bytes.
 const maxLine = 64 << 10
@@ -65,6 +70,8 @@ type Role struct {
 	DataActions      []string          `json:"DataActions"`
 	NotDataActions   []string          `json:"NotDataActions"`
 	AssignableScopes []azure.ID        `json:"AssignableScopes"`
+	// Completed are those of its actions that nobody was seen to use, by the requirement that says they are needed.
+	Completed map[string]string `json:"CompletedFromCatalogue,omitempty"`
 }
 
 // Least makes of uses the smallest roles: for each principal one at each place that it used, which is a single resource
@@ -73,7 +80,7 @@ type Role struct {
 func Least(uses []Use, all bool) []Role {
 	used := map[azure.PrincipalID]map[string][]Use{} // by the key of the resource group, or of the scope outside of one
 	for _, u := range uses {
-		if u.Outcome != "Granted" && !all {
+		if u.Outcome != granted && !all {
 			continue
 		}
 		place := u.Scope.GroupID()
@@ -105,20 +112,37 @@ func roleOf(p azure.PrincipalID, uses []Use) Role {
 	r := Role{Principal: p, Scope: scope, Name: fmt.Sprintf("Used by %s at %s", p.String()[:8], scope.Name()),
 		Description: fmt.Sprintf("What %s was recorded to do at %s.", p, scope), Actions: []string{}, NotActions: []string{}, DataActions: []string{}, NotDataActions: []string{}}
 	seen := map[string]bool{}
-	for _, u := range uses {
+	for _, u := range slices.SortedStableFunc(slices.Values(uses), seenFirst) {
 		list, key := &r.Actions, u.Action.Key()
 		if u.Data {
 			list, key = &r.DataActions, "data "+key
 		}
-		if !seen[key] {
-			seen[key] = true
-			*list = append(*list, string(u.Action))
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		*list = append(*list, string(u.Action))
+		if u.Catalogue != "" {
+			r.complete(string(u.Action), u.Catalogue)
 		}
 	}
 	slices.Sort(r.Actions)
 	slices.Sort(r.DataActions)
 	r.AssignableScopes = []azure.ID{assignable(scope)}
 	return r
+}
+
+// seenFirst puts what was seen before what the catalogue says.
+func seenFirst(a, b Use) int {
+	return cmp.Compare(min(len(a.Catalogue), 1), min(len(b.Catalogue), 1))
+}
+
+func (r *Role) complete(action, requirement string) {
+	if r.Completed == nil {
+		r.Completed = map[string]string{}
+		r.Description = fmt.Sprintf("What %s was seen to do at %s by the activity log, and what the catalogue adds that no activity log holds.", r.Principal, r.Scope)
+	}
+	r.Completed[action] = requirement
 }
 
 // common is the lowest scope above all uses; a list's scope, which ends in a provider, stands for what it was taken of.

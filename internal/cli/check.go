@@ -56,6 +56,7 @@ type sourceOptions struct {
 	Also             []azure.ID   // resources to read besides
 	Ask              []azure.GUID // objects to look up in the directory besides
 	People           bool         // read who is in groups, and who owns them and service principals
+	History          estate.History
 }
 
 // never is --fail-on for findings that are not to change the exit code.
@@ -338,7 +339,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, People: o.People, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, People: o.People, History: o.History, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -383,7 +384,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		return nil, err
 	}
 	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
-	l.Also, l.Ask, l.People, l.Creator = o.Also, o.Ask, o.People, o.creator
+	l.Also, l.Ask, l.People, l.Creator, l.History = o.Also, o.Ask, o.People, o.creator, o.History
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {
