@@ -52,7 +52,7 @@ var rules = map[string]rule{
 		why: "tokens and Graph stand on the directory and know no resources; signatures are a library's work"},
 	"internal/cloud/arm": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory",
 		why: "the front door knows no resource type: types come to it as data"},
-	"internal/cloud/provider": {packages: "internal/azure internal/rbac internal/kql internal/template internal/cloud/store internal/cloud/directory internal/cloud/arm",
+	"internal/cloud/provider": {packages: "internal/azure internal/rbac internal/kql internal/template internal/policy internal/cloud/store internal/cloud/directory internal/cloud/arm",
 		why: "a provider is rows for the front door, which checks every call before it; it writes no response and issues no token"},
 	"internal/cloud/dataplane": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory",
 		modules: "github.com/go-jose/go-jose/v4 cuelabs.dev/go/oci/ociregistry github.com/opencontainers",

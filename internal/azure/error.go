@@ -14,7 +14,14 @@ type Error struct {
 	Message string
 	Target  string
 	Details []*Error
+	Info    []Info
 	Header  http.Header // further headers, as WWW-Authenticate
+}
+
+// Info is a member of additionalInfo: what a machine can read of an error, as the conditions of a policy that refused.
+type Info struct {
+	Type string `json:"type"`
+	Info any    `json:"info"`
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("(%s) %s", e.Code, e.Message) }
@@ -24,10 +31,11 @@ type wireError struct {
 	Message string      `json:"message"`
 	Target  string      `json:"target,omitempty"`
 	Details []wireError `json:"details,omitempty"`
+	Info    []Info      `json:"additionalInfo,omitempty"`
 }
 
 func (e *Error) wire() wireError {
-	w := wireError{Code: e.Code, Message: e.Message, Target: e.Target}
+	w := wireError{Code: e.Code, Message: e.Message, Target: e.Target, Info: e.Info}
 	for _, d := range e.Details {
 		w.Details = append(w.Details, d.wire())
 	}

@@ -7,6 +7,8 @@ var (
 	RequestDisallowedByPolicyReasons = message(403, "RequestDisallowedByPolicy",
 		"Resource '{name}' was disallowed by policy. Reasons: '{reasons}'. See error details for policy resource IDs.",
 		"recorded answers of assignments with non-compliance messages: Azure/azure-policy, Microsoft Learn: assignment structure")
+	TemplatePolicyViolation = message(400, "InvalidTemplateDeployment", "The template deployment failed because of policy violation. Please see details for more information.",
+		"recorded in issues of Azure/azure-policy and Azure/bicep: ARM's preflight")
 	PolicyEvaluationFailed = message(403, "RequestDisallowedByPolicy",
 		"The policy definition '{definition}' targeted by policy assignment '{assignment}' could not be evaluated for resource '{name}', which denies the request: '{cause}'.",
 		"Microsoft Learn: Azure Policy definition structure: a failed evaluation is an implicit deny; the wording is ours")
@@ -35,6 +37,7 @@ var (
 	PolicyDefinitionNotFound = message(404, "PolicyDefinitionNotFound", "The policy definition '{policy}' could not be found.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
 	PolicySetNotFound        = message(404, "PolicySetDefinitionNotFound", "The policy set definition '{set}' could not be found.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
 	PolicyAssignmentNotFound = message(404, "PolicyAssignmentNotFound", "The policy assignment '{assignment}' is not found.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
+	PolicyExemptionNotFound  = message(404, "PolicyExemptionNotFound", "The policy exemption '{exemption}' is not found.", "after PolicyAssignmentNotFound")
 	AssignedPolicyNotFound   = message(404, "PolicyDefinitionNotFound", "The policy assignment create request is invalid. The policy definition '{policy}' could not be found.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
 	InvalidPolicyAssignment  = message(400, "InvalidCreatePolicyAssignmentRequest", "The policy assignment request is invalid. {cause}.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
 	InvalidPolicyDefinition  = message(400, "InvalidCreatePolicyDefinitionRequest", "The policy definition create request is invalid. {cause}.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm; the causes are ours")

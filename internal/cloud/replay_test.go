@@ -43,7 +43,7 @@ var trimmed = regexp.MustCompile(`(?i)^(GET /subscriptions/[^/]+/(resourcegroups
 	`|POST /providers/Microsoft.ResourceGraph/resources` +
 	`|PUT /providers/Microsoft.Management/managementGroups/[^/?]+(\?|$)` +
 	`|GET /providers/Microsoft.Management/` +
-	`|GET /providers/Microsoft.Authorization/providerOperations` +
+	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions)` +
 	`|GET [^?]+/Microsoft.Authorization/role[^?]+\?.*as(Target|Requestor|Approver)\(\)` +
 	`|GET /subscriptions/[^/?]+(\?|$))`)
 

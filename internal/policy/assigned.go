@@ -459,3 +459,15 @@ func (b *Book) checkMembers(a *Assignment, values Values) *azure.Error {
 	}
 	return nil
 }
+
+// About is what the outcome's evaluation was told.
+func (o Outcome) About(now time.Time) About {
+	about := About{Assignment: o.Assignment.ID, Reference: o.Reference, Override: o.Assignment.override(o.Reference), Now: now}
+	if o.Definition != nil {
+		about.Definition = o.Definition.ID
+	}
+	if o.Set != nil {
+		about.Set = o.Set.ID
+	}
+	return about
+}

@@ -1,8 +1,8 @@
 """Repairs Debian's azure-cli for the tests: Python imports this first when its folder is on PYTHONPATH.
 
 Debian 12 ships azure-cli 2.45.0 with other versions of the Azure SDK for Python than it is written for
-(azure-mgmt-authorization 3.0.0, azure-mgmt-network 23.0.0b1, azure-mgmt-compute 29.0.0), so that "az role", "az network",
-"az vm" and the role assignments of "az aks" fail before they send a request (Azure/azure-cli issues 20546 and 24959).
+(azure-mgmt-authorization 3.0.0, azure-mgmt-network 23.0.0b1, azure-mgmt-compute 29.0.0, azure-mgmt-policyinsights 1.1.0b4), so that "az role", "az network",
+"az vm", "az policy state summarize" and the role assignments of "az aks" fail before they send a request (Azure/azure-cli issues 20546 and 24959).
 The tests use this only where a probe shows that az needs it; Microsoft's own packages do not.
 """
 import functools
@@ -47,7 +47,22 @@ def repair_profiles(module):
             compute[name] = '2022-08-01'
 
 
+def repair_policy_states(module):
+    """Let summaries be asked for as az does, without naming the one kind that there is."""
+    cls = module.PolicyStatesOperations
+    for name in [n for n in vars(cls) if n.startswith('summarize_for_')]:
+        setattr(cls, name, summarize_latest(getattr(cls, name)))
+
+
+def summarize_latest(original):
+    @functools.wraps(original)
+    def summarize(self, *args, **kwargs):
+        return original(self, 'latest', *args, **kwargs)
+    return summarize
+
+
 REPAIRS = [
+    (re.compile(r'azure\.mgmt\.policyinsights\.operations\._policy_states_operations$'), repair_policy_states),
     (re.compile(r'azure\.mgmt\.authorization\.v\w+\.operations$'), repair_authorization),
     (re.compile(r'azure\.cli\.core\.profiles\._shared$'), repair_profiles),
 ]

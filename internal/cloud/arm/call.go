@@ -320,6 +320,43 @@ func (c *Call) scan(t *Type, scope azure.ID, after string) iter.Seq2[store.Doc, 
 	}
 }
 
+// Everything yields the documents at a scope and below it as clients see them, each followed by those that are stored inside of
+// it. What was written by another version and has no type any more is left out.
+func (c *Call) Everything(scope azure.ID) iter.Seq2[Doc, error] {
+	return func(yield func(Doc, error) bool) {
+		for d, err := range c.Tx.Scan(directory.KindResource, strings.TrimSuffix(scope.Key(), "/"), "") {
+			var doc Doc
+			if err == nil {
+				doc, err = decode(d.Body)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			id, _ := azure.ParseID(Str(doc, "id"))
+			t := c.arm.reg.find(id.Type())
+			if t == nil || !scope.Contains(id) {
+				continue
+			}
+			if !yield(c.view(t, doc), nil) || !c.inside(t, doc, yield) {
+				return
+			}
+		}
+	}
+}
+
+// inside yields the children that are stored in a document.
+func (c *Call) inside(t *Type, doc Doc, yield func(Doc, error) bool) bool {
+	for i := range t.Children {
+		for _, e := range t.Children[i].elements(doc) {
+			if child := t.Children[i].project(doc, e); !yield(c.view(t.Children[i].Type, child), nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // typeRef is the index entry under which a subscription's documents of one type are found.
 func typeRef(t *Type, id azure.ID) string {
 	sub := ""

@@ -121,6 +121,9 @@ type Provider struct {
 	Types     []Type
 	Service   directory.Principal      // zero: none
 	Seed      func(*Call) *azure.Error // run once for a new data folder
+	// Admit may refuse what anybody is about to write, whatever its type, or change c.Body. asked is the document that the
+	// request makes of what is there, without what a provider adds: what Azure Policy sees.
+	Admit func(c *Call, asked Doc) *azure.Error
 }
 
 // registry finds types by name.

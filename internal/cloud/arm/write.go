@@ -9,12 +9,15 @@ import (
 	"aksid/internal/azure"
 )
 
-// put is PUT and PATCH: decide, find what is around, merge, decide the links, check, write, log.
+// put is PUT and PATCH: decide, find what is around, admit, merge, decide the links, check, write, log.
 func (c *Call) put() (answer, *azure.Error) {
 	if err := c.authorizeWrite(); err != nil {
 		return answer{}, err
 	}
 	if err := c.findAround(); err != nil {
+		return answer{}, err
+	}
+	if err := c.admit(); err != nil {
 		return answer{}, err
 	}
 	if err := c.unlocked(); err != nil {
@@ -118,6 +121,32 @@ func (c *Call) precondition() *azure.Error {
 		return nil
 	}
 	return azure.PreconditionFailed.Error()
+}
+
+// admit asks the providers that look at every write.
+func (c *Call) admit() *azure.Error {
+	for _, p := range c.arm.reg.providers {
+		if p.Admit == nil {
+			continue
+		}
+		if err := p.Admit(c, c.asked()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asked is the document that a request asks for.
+func (c *Call) asked() Doc {
+	doc := Clone(c.Body)
+	if doc == nil {
+		doc = Doc{}
+	}
+	if c.Old != nil && (c.Method == http.MethodPatch || c.Type.PutMerges) {
+		doc = merge(c.view(c.Type, Clone(c.Old)), doc)
+	}
+	doc["id"], doc["name"], doc["type"] = c.canonical().String(), c.ID.Name(), c.Type.Shown
+	return doc
 }
 
 // readOnly are the members that the door owns, whatever a request says.

@@ -11,6 +11,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
+	"aksid/internal/policy"
 	"aksid/internal/rbac"
 	"aksid/internal/template"
 )
@@ -151,7 +152,7 @@ func checkDeployment(c *arm.Call) *azure.Error {
 	return nil
 }
 
-// preflight refuses in ARM's words what the principal may not write; several refusals are one answer.
+// preflight refuses in ARM's words what the principal may not write, several refusals in one answer, and then what policies refuse.
 func preflight(c *arm.Call, p *plan) *azure.Error {
 	var refused []string
 	for r := range p.resources() {
@@ -170,13 +171,32 @@ func preflight(c *arm.Call, p *plan) *azure.Error {
 	}
 	switch len(refused) {
 	case 0:
-		return nil
+		return underPoliciesAll(c, p)
 	case 1:
 		e := azure.TemplateAuthorizationFailed.Error()
 		e.Message = refused[0]
 		return e
 	}
 	return azure.DeploymentInvalid.Format(azure.Fields{"errors": strings.Join(refused, ":")})
+}
+
+// underPoliciesAll refuses a template with a resource that policies refuse, each with its own answer.
+func underPoliciesAll(c *arm.Call, p *plan) *azure.Error {
+	bad := azure.TemplatePolicyViolation.Error()
+	for r := range p.resources() {
+		if r.Partial || r.ID.IsZero() || r.Existing || r.Document == nil || r.Condition == false {
+			continue
+		}
+		doc := arm.Clone(r.Document)
+		doc["id"], doc["name"], doc["type"] = r.ID.String(), r.ID.Name(), r.Type
+		if e := underPolicies(c, r.ID, doc, func(policy.Outcome, *policy.Resource) error { return nil }); e != nil {
+			bad.Details = append(bad.Details, e)
+		}
+	}
+	if len(bad.Details) == 0 {
+		return nil
+	}
+	return bad
 }
 
 // values are parameters or outputs as a deployment shows them; secure ones have no value.

@@ -23,6 +23,7 @@ func All(secrets Secrets) []arm.Provider {
 		insights(),
 		operationalInsights(),
 		resourceGraph(),
+		policyInsights(),
 	}
 }
 
