@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/policy"
 	"aksid/internal/rbac"
 )
 
@@ -39,7 +40,7 @@ func newBuilder(from string) *builder {
 			asked: map[azure.PrincipalID]bool{}, byApp: map[azure.GUID]Object{}, names: map[string]string{},
 			listedOnly: map[string]map[azure.PrincipalID]bool{}, unsure: map[azure.PrincipalID][]azure.PrincipalID{},
 			below: map[string][]azure.ID{}, applications: map[azure.GUID]Object{},
-			logged: map[string]time.Time{}, federated: map[string]bool{}, declared: map[string]Declaration{}, eligible: map[string]bool{}, marks: map[string]string{},
+			logged: map[string]time.Time{}, federated: map[string]bool{}, policies: policy.Book{Definitions: map[string]*policy.Definition{}, Sets: map[string]*policy.Set{}}, declared: map[string]Declaration{}, eligible: map[string]bool{}, marks: map[string]string{},
 			owners: map[azure.PrincipalID][]azure.PrincipalID{}, people: map[azure.PrincipalID]bool{},
 		},
 		fresh: map[azure.PrincipalID]bool{}, events: map[string]*Event{},
@@ -69,6 +70,9 @@ func (b *builder) add(doc map[string]any, version, subscription string) error {
 		return wellFormed(r, ok)
 	case strings.EqualFold(typ, typeDeny):
 		return b.addDeny(r, subscription)
+	case isPolicy(typ):
+		b.addPolicy(r)
+		return nil
 	case isSchedule(typ):
 		return b.addSchedule(r, subscription)
 	case typ == azure.TypeSubscription:
@@ -295,6 +299,7 @@ func (b *builder) build() *Estate {
 	changes := b.changes()
 	b.grants = nil // of a fleet, too much to have twice
 	e.Policy = rbac.New(changes...)
+	b.sealPolicies()
 	e.held, e.counts = map[azure.PrincipalID][]*rbac.Grant{}, map[string]int{}
 	for g := range e.Policy.Grants() {
 		e.held[g.Principal] = append(e.held[g.Principal], g)

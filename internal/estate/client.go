@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"aksid/internal/azure"
+	azpolicy "aksid/internal/policy"
 )
 
 // module names this program in the User-Agent of its requests.
@@ -65,6 +66,10 @@ func configuration(c azure.Cloud) cloud.Configuration {
 // A cloud that does not know the first is asked with the next.
 var versions = map[string][]string{
 	"microsoft.authorization/locks":            {"2020-05-01"},
+	strings.ToLower(azpolicy.TypeDefinition):   {"2023-04-01", "2021-06-01"},
+	strings.ToLower(azpolicy.TypeSet):          {"2023-04-01", "2021-06-01"},
+	strings.ToLower(azpolicy.TypeAssignment):   {"2023-04-01", "2021-06-01"},
+	strings.ToLower(azpolicy.TypeExemption):    {"2022-07-01-preview", "2020-07-01-preview"},
 	"microsoft.authorization/permissions":      {"2022-04-01"},
 	"microsoft.authorization":                  {"2022-04-01"},
 	strings.ToLower(typeEligible):              {"2020-10-01"},

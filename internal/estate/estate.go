@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"aksid/internal/azure"
+	"aksid/internal/policy"
 	"aksid/internal/rbac"
 )
 
@@ -49,9 +50,10 @@ type Estate struct {
 	declared     map[string]Declaration              // how a plan or template writes a resource, by its key
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 	marks        map[string]string                   // descriptions of assignments that were given in an emergency, by their key
-	federated    map[string]bool                     // identities whose federated credentials are known, by their key
-	schedules    []*Schedule                         // of Privileged Identity Management, by scope
-	eligible     map[string]bool                     // lower-cased subscriptions whose eligible roles are known
+	policies     policy.Book
+	federated    map[string]bool // identities whose federated credentials are known, by their key
+	schedules    []*Schedule     // of Privileged Identity Management, by scope
+	eligible     map[string]bool // lower-cased subscriptions whose eligible roles are known
 
 	events []*Event             // of the activity logs
 	logged map[string]time.Time // lower-cased subscriptions whose log is known, and since when

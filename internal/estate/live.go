@@ -289,6 +289,7 @@ func (w *walk) cluster(ctx context.Context, doc map[string]any) {
 	w.builder.clusters[c.ID.Key()] = true
 	w.mu.Unlock()
 	w.subscription(ctx, c.ID.Subscription())
+	w.policiesIn(ctx, c.ID.Subscription())
 	for _, id := range c.References() {
 		w.resource(ctx, id)
 	}

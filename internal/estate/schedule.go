@@ -144,7 +144,7 @@ func (w *walk) schedulesIn(ctx context.Context, scope azure.ID, typ string) {
 	}
 	switch {
 	case err != nil && !WithoutPIM(err):
-		w.unreadable(ctx, typeWord(typ)+" of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
+		w.unreadable(ctx, TypeWord(typ)+" of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
 	case typ == typeEligible:
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"aksid/internal/azure"
+	"aksid/internal/policy"
 	"aksid/internal/rbac"
 )
 
@@ -25,6 +26,7 @@ var Readings = []Reading{
 	{"role definitions", typeDefinition + "/read", "as above: built-in roles are read as well, not assumed", true},
 	{"deny assignments", typeDeny + "/read", "as above", true},
 	{"roles that somebody may take up, or has for a time", typeEligible + "/read", "who could take up a role, and when roles end, is unknown", false},
+	{"what Azure Policy assigns to a subscription, and what that says", policy.TypeAssignment + "/read", "policies that deny are not found", false},
 	{"locks", typeLock + "/read", "locks are not found", false},
 	{"subnets", TypeSubnet + "/read", "what hangs on them, as their route tables, is unknown", false},
 	{"user-assigned identities", TypeIdentity + "/read", "identities that were made anew are not found", false},

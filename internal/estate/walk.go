@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"aksid/internal/azure"
+	"aksid/internal/policy"
 )
 
 // walk follows references from clusters: each resource and each subscription is read once, many at a time.
@@ -55,7 +56,7 @@ func (w *walk) resource(ctx context.Context, id azure.ID) {
 		case isStatus(err, http.StatusNotFound):
 			w.markAbsent(id)
 		case err != nil:
-			w.unreadable(ctx, typeWord(id.Type())+" "+id.Name(), id.Type()+"/read", id, err)
+			w.unreadable(ctx, TypeWord(id.Type())+" "+id.Name(), id.Type()+"/read", id, err)
 		case w.add(doc, version, "") == nil:
 			for _, ref := range (Resource{ID: id, Doc: doc}).references() {
 				w.resource(ctx, ref)
@@ -123,7 +124,7 @@ func (w *walk) noteListed(sub string) {
 // authorization reads one kind of authorization document of a subscription.
 func (w *walk) authorization(ctx context.Context, scope azure.ID, typ string) {
 	sub := scope.Subscription()
-	w.say("reading the %ss of subscription %s", typeWord(typ), sub)
+	w.say("reading the %ss of subscription %s", TypeWord(typ), sub)
 	docs, version, err := w.client.list(ctx, scope, typ, "")
 	for _, doc := range docs {
 		if err == nil {
@@ -133,7 +134,7 @@ func (w *walk) authorization(ctx context.Context, scope azure.ID, typ string) {
 	if err == nil {
 		return
 	}
-	w.unreadable(ctx, typeWord(typ)+"s of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
+	w.unreadable(ctx, TypeWord(typ)+"s of subscription "+w.subscriptionLabel(sub), typ+"/read", scope, err)
 	if typ == typeAssignment || typ == typeDeny { // a role that is not known makes its own assignments undecidable, and only those
 		w.markUnread(scope, why(err))
 	}
@@ -160,17 +161,19 @@ func (w *walk) unreadable(ctx context.Context, what, right string, scope azure.I
 	w.incomplete(i)
 }
 
-// typeWord is what a person calls a resource type.
-func typeWord(typ string) string {
+// TypeWord is what a person calls a resource type.
+func TypeWord(typ string) string {
 	words := map[string]string{
 		strings.ToLower(typeAssignment): "role assignment", strings.ToLower(typeDefinition): "role definition",
-		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(typeLock): "lock", strings.ToLower(typeEligible): "eligible roles", strings.ToLower(typeActive): "time-bound roles",
+		strings.ToLower(typeDeny): "deny assignment", strings.ToLower(policy.TypeAssignment): "policy assignment", strings.ToLower(policy.TypeExemption): "policy exemption",
+		strings.ToLower(policy.TypeDefinition): "policy definition", strings.ToLower(policy.TypeSet): "policy initiative", strings.ToLower(typeLock): "lock", strings.ToLower(typeEligible): "eligible roles", strings.ToLower(typeActive): "time-bound roles",
 		strings.ToLower(TypeSubnet): "subnet", strings.ToLower(TypeRegistry): "registry",
 		"microsoft.network/routetables": "route table", "microsoft.network/networksecuritygroups": "network security group",
 		"microsoft.network/publicipaddresses": "public IP", "microsoft.network/publicipprefixes": "public IP prefix",
 		"microsoft.network/natgateways": "NAT gateway", "microsoft.managedidentity/userassignedidentities": "identity",
 		"microsoft.compute/diskencryptionsets": "disk encryption set", "microsoft.network/privatednszones": "private DNS zone",
-		strings.ToLower(TypeNetwork): "virtual network", strings.ToLower(TypeVault): "key vault",
+		strings.ToLower(TypeNetwork): "virtual network", strings.ToLower(TypeCluster): "cluster", strings.ToLower(TypeScaleSet): "scale set",
+		"microsoft.network/loadbalancers": "load balancer", "microsoft.compute/disks": "disk", strings.ToLower(TypeVault): "key vault",
 		"microsoft.network/applicationgateways": "application gateway", "microsoft.network/dnszones": "DNS zone",
 		"microsoft.compute/capacityreservationgroups": "capacity reservation group", "microsoft.compute/hostgroups": "host group",
 	}

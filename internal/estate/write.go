@@ -55,7 +55,7 @@ func (w *Writer) Ask(ctx context.Context, id azure.ID, body any) (Resource, erro
 func (w *Writer) List(ctx context.Context, scope azure.ID, typ, filter string) ([]Resource, error) {
 	docs, version, err := w.client.list(ctx, scope, typ, filter)
 	if err != nil {
-		return nil, refusal("the "+typeWord(typ)+"s of "+scope.String(), typ+"/read", err)
+		return nil, refusal("the "+TypeWord(typ)+"s of "+scope.String(), typ+"/read", err)
 	}
 	var out []Resource
 	for _, d := range docs {
@@ -94,7 +94,7 @@ func (w *Writer) Get(ctx context.Context, id azure.ID) (Resource, bool, error) {
 		return Resource{}, false, nil
 	}
 	if err != nil {
-		return Resource{}, false, refusal(typeWord(id.Type())+" "+id.Name(), id.Type()+"/read", err)
+		return Resource{}, false, refusal(TypeWord(id.Type())+" "+id.Name(), id.Type()+"/read", err)
 	}
 	return Resource{ID: id, Version: version, Doc: doc}, true, nil
 }

@@ -103,7 +103,7 @@ var rules = slices.Concat(
 	[]*Rule{&rolesToCarryOver},
 	// Why roles that look right do not help.
 	[]*Rule{&identityGone, &identityRecreated, &identityDetached, &clientIDAsPrincipal, &applicationIDAsPrincipal, &formerPrincipal, &otherClustersIdentity,
-		&registryInOtherTenant, &registryUnreachable, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &vaultAccessPolicies, &denied, &locked},
+		&registryInOtherTenant, &registryUnreachable, &roleForOtherRegistryMode, &pullRoleOnWrongIdentity, &vaultAccessPolicies, &denied, &deniedByPolicy, &locked},
 	missing(catalogue.All()),
 	// Too much.
 	[]*Rule{&broadRole, &wideScope, &canGrantRoles, &dataRoleOnInfrastructure},

@@ -1,0 +1,162 @@
+package finding
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/catalogue"
+	"aksid/internal/estate"
+	"aksid/internal/policy"
+	"aksid/internal/template"
+)
+
+var deniedByPolicy = Rule{
+	ID:    "denied-by-policy",
+	Title: "A policy of Azure denies what an identity of the cluster may do",
+	Why: "Azure Policy refuses a write that its rule forbids, whatever roles allow and whoever asks, AKS included: " +
+		"RequestDisallowedByPolicy. What is there already stays until somebody changes it, so a policy that is new stops the next upgrade.",
+	Source:   "governance/policy: deny effect, RequestDisallowedByPolicy",
+	Severity: Error,
+	Stops:    true,
+	Run: func(p *Pass) {
+		found := map[string]*Finding{}
+		var order []string
+		for _, w := range p.writesOf() {
+			if p.Before.Occasion != "" && !slices.Contains(w.on, p.Before.Occasion) {
+				continue
+			}
+			for _, o := range p.denials(w) {
+				key := o.Assignment.ID.Key() + " " + o.Definition.Name
+				f := found[key]
+				if w.certain = w.certain || p.Before.Occasion != ""; !w.certain {
+					w.breaks = "perhaps: " + w.breaks
+				}
+				if f == nil {
+					f = p.deniedBy(o, w)
+					found[key], order = f, append(order, key)
+				} else if !slices.Contains(f.Consequences, w.breaks) && f.Title != w.breaks {
+					f.Consequences = append(f.Consequences, w.breaks)
+				}
+				if w.certain {
+					f.Severity = Error
+				}
+			}
+		}
+		for _, key := range order {
+			p.Report(*found[key])
+		}
+	},
+}
+
+// write is a resource that is written for a cluster, and what is refused when it is.
+type write struct {
+	id      azure.ID
+	doc     map[string]any
+	on      []catalogue.Occasion
+	certain bool // the cluster as it is makes or changes it
+	breaks  string
+}
+
+// later is a value that only the write will know.
+func later(what string) *template.Unknown { return &template.Unknown{Expr: what} }
+
+// writesOf are what AKS and the cluster's controllers write: the cluster itself and its scale sets as they are, and what
+// services and volumes bring, of which type, place and tags are known (AKS puts the cluster's tags on all of it).
+func (p *Pass) writesOf() []write {
+	var out []write
+	nodes := p.Cluster.NodeGroup()
+	if p.Cluster.ID.IsZero() || nodes.IsZero() {
+		return nil
+	}
+	every := []catalogue.Occasion{catalogue.Upgrade, catalogue.Scale, catalogue.Rebuilding, catalogue.UserAssigning}
+	out = append(out, write{id: p.Cluster.ID, doc: p.typed(p.Cluster.Doc, p.Cluster.ID), on: every, certain: true, breaks: "the cluster cannot be changed: updates and upgrades are refused"})
+	for _, s := range p.Estate.ScaleSets(p.Cluster) {
+		out = append(out, write{id: s.ID, doc: p.typed(s.Doc, s.ID), on: every, certain: true, breaks: "nodes cannot be added, renewed or upgraded"})
+	}
+	public, internal := p.balanced()
+	for _, w := range []struct {
+		typ, name string
+		on        catalogue.Occasion
+		certain   bool
+		breaks    string
+	}{
+		{"Microsoft.Network/publicIPAddresses", "kubernetes-service", catalogue.Ingress, public, "LoadBalancer services get no public address and stay pending"},
+		{"Microsoft.Network/loadBalancers", "kubernetes", catalogue.Ingress, public, "LoadBalancer services stay pending"},
+		{"Microsoft.Network/loadBalancers", "kubernetes-internal", catalogue.Ingress, internal, "internal LoadBalancer services stay pending"},
+		{"Microsoft.Compute/disks", "pvc", catalogue.Storage, false, "volumes on disks are not made"},
+	} {
+		id := nodes.Resource(w.typ, w.name)
+		doc := map[string]any{
+			"id": id.String(), "type": w.typ, "name": later("name"), "location": p.Cluster.Text("location"), "tags": tagsOf(p.Cluster.Doc),
+			"properties": later("properties"), "sku": later("sku"), "zones": later("zones"),
+		}
+		out = append(out, write{id: id, doc: doc, on: []catalogue.Occasion{w.on}, certain: w.certain, breaks: w.breaks})
+	}
+	return out
+}
+
+// balanced reports which kinds of LoadBalancer services the cluster is known to have.
+func (p *Pass) balanced() (public, internal bool) {
+	for _, o := range p.Estate.Kube(p.Cluster).Of("Service") {
+		if o.Text("spec.type") == "LoadBalancer" {
+			inside := strings.EqualFold(o.Annotation("service.beta.kubernetes.io/azure-load-balancer-internal"), "true")
+			public, internal = public || !inside, internal || inside
+		}
+	}
+	return public, internal
+}
+
+func tagsOf(doc map[string]any) any {
+	if tags, ok := doc["tags"].(map[string]any); ok {
+		return tags
+	}
+	return map[string]any{}
+}
+
+// typed is a document with its type, which az leaves out of some. What a plan or template does not say, Azure may fill in.
+func (p *Pass) typed(doc map[string]any, id azure.ID) map[string]any {
+	out := maps.Clone(doc)
+	if _, planned := p.Estate.Declared(id); planned {
+		out["properties"] = later("properties")
+	}
+	out["type"], out["name"] = id.Type(), id.Name()
+	if out["tags"] == nil {
+		out["tags"] = map[string]any{}
+	}
+	return out
+}
+
+// denials are the policies that certainly refuse a write. Policies that amend it come before: what they may change is not known.
+func (p *Pass) denials(w write) []policy.Outcome {
+	book := p.Estate.Policies()
+	if len(book.Assignments) == 0 {
+		return nil
+	}
+	r := &policy.Resource{ID: w.id, Doc: w.doc}
+	all := book.Evaluate(r, p.Now)
+	if slices.ContainsFunc(all, amends) {
+		r.Doc = maps.Clone(w.doc)
+		r.Doc["tags"], r.Doc["properties"] = later("tags"), later("properties")
+		all = book.Evaluate(r, p.Now)
+	}
+	return slices.DeleteFunc(all, func(o policy.Outcome) bool {
+		return o.Definition == nil || o.Effect != policy.Deny || o.State != policy.NonCompliant || !o.Assignment.Enforced
+	})
+}
+
+func amends(o policy.Outcome) bool {
+	return (o.Effect == policy.Modify || o.Effect == policy.Append) && (o.State == policy.NonCompliant || o.State == policy.Undecided) && o.Assignment.Enforced
+}
+
+func (p *Pass) deniedBy(o policy.Outcome, w write) *Finding {
+	f := &Finding{Title: w.breaks, Scope: o.Assignment.ID, Severity: Note}
+	f.Detail = fmt.Sprintf("policy %q, assigned as %q at %s, denies writing %s", short100(o.Definition.Label()), short100(o.Assignment.Label()), p.Place(o.Assignment.Scope), estate.TypeWord(w.id.Type()))
+	if o.Set != nil {
+		f.Detail += fmt.Sprintf(" (in the initiative %q)", short100(o.Set.Label()))
+	}
+	f.Detail += "; meet it, leave the scope out of it, or exempt it: az policy exemption create"
+	return f
+}
