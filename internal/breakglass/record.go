@@ -105,10 +105,8 @@ func (rec *Record) take(n int, line []byte) {
 	switch {
 	case e.Number == last && last > 0:
 		bad("it has number %d, as the line before: two have written at once, or one was copied", e.Number)
-	case e.Number != last+1 && n != last+1:
+	case e.Number != last+1:
 		bad("it has number %d where %d was expected: lines were taken out or put in", e.Number, last+1)
-	case e.Number != n:
-		bad("it has number %d: lines were taken out or put in", e.Number)
 	case e.Previous != head:
 		bad("it does not follow from the line before, which was changed or replaced after this one was written")
 	}

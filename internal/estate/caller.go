@@ -55,13 +55,14 @@ func (c *client) nameOf(ctx context.Context, id azure.PrincipalID) string {
 	if err != nil {
 		return ""
 	}
-	for _, o := range listAt(answer, "value") {
-		if name := textAt(o, "userPrincipalName"); name != "" {
-			return name
-		}
-		return textAt(o, "displayName")
+	found := listAt(answer, "value")
+	if len(found) != 1 {
+		return ""
 	}
-	return ""
+	if name := textAt(found[0], "userPrincipalName"); name != "" {
+		return name
+	}
+	return textAt(found[0], "displayName")
 }
 
 // callerOf reads the claims of an access token of Entra (access token claims reference: oid, tid, upn, appid).
