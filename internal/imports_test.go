@@ -75,6 +75,8 @@ var rules = map[string]rule{
 		why: "an error text is understood by itself; an estate only adds to it"},
 	"internal/remedy": {packages: "internal/azure internal/rbac internal/estate",
 		why: "plans are made from changes, whatever asked for them"},
+	"internal/evidence": {packages: "internal/azure internal/rbac internal/estate internal/finding internal/breakglass internal/report", modules: "golang.org/x/crypto/ssh",
+		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
 	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/whocan",
@@ -93,6 +95,7 @@ var rules = map[string]rule{
 			internal/access
 			internal/azure
 			internal/breakglass
+			internal/evidence
 			internal/catalogue
 			internal/cloud
 			internal/drill

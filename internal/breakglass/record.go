@@ -49,6 +49,7 @@ type Record struct {
 	Entries  []Entry // those that can be read
 	Problems []Problem
 	Head     string // SHA-256 of the last line, in hex
+	Text     []byte // the lines as they are
 	size     int64  // bytes of whole lines
 	torn     int    // bytes behind them: a write that was interrupted
 }
@@ -62,7 +63,7 @@ func Read(r io.Reader) (*Record, error) {
 	if len(text) > MaxRecord {
 		return nil, fmt.Errorf("more than %d MiB", MaxRecord>>20)
 	}
-	rec := &Record{}
+	rec := &Record{Text: text}
 	rest := text
 	for n := 1; len(rest) > 0; n++ {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})

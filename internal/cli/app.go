@@ -95,6 +95,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 		newExplain(a),
 		newWhoCan(a),
 		newBreakglass(a),
+		newEvidence(a),
 		newDemo(a),
 		newScenario(a),
 		newUp(a),

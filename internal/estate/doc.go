@@ -17,6 +17,9 @@ type Resource struct {
 // Text reads a string at a dotted path, as in properties.networkProfile.outboundType.
 func (r Resource) Text(path string) string { return textAt(r.Doc, path) }
 
+// At is what stands at a dotted path; nil where there is nothing.
+func (r Resource) At(path string) any { return at(r.Doc, path) }
+
 // Link reads an id at a dotted path; what is no id is the zero ID.
 func (r Resource) Link(path string) azure.ID { return linkAt(r.Doc, path) }
 

@@ -177,3 +177,11 @@ var expiredAcceptance = Rule{
 		}
 	},
 }
+
+// Accepted are the acceptances of a tuning, in the order of its file; none for a nil tuning.
+func (t *Tuning) Accepted() []*Acceptance {
+	if t == nil {
+		return nil
+	}
+	return t.accepted
+}
