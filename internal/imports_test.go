@@ -73,13 +73,15 @@ var rules = map[string]rule{
 		why: "who could do something, from what is known; what a role could create that costs money is told to it"},
 	"internal/failure": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
 		why: "an error text is understood by itself; an estate only adds to it"},
+	"internal/drift": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding",
+		why: "estates are compared by what their clusters need and are granted: it reads nothing and shows nothing"},
 	"internal/remedy": {packages: "internal/azure internal/rbac internal/estate",
 		why: "plans are made from changes, whatever asked for them"},
 	"internal/evidence": {packages: "internal/azure internal/rbac internal/estate internal/finding internal/breakglass internal/report", modules: "golang.org/x/crypto/ssh",
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
-	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/whocan",
+	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/whocan",
 		why: "shows results and computes none"},
 
 	"internal/drill/act": {
@@ -98,6 +100,7 @@ var rules = map[string]rule{
 			internal/evidence
 			internal/catalogue
 			internal/cloud
+			internal/drift
 			internal/drill
 			internal/drill/act
 			internal/estate

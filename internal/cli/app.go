@@ -93,6 +93,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 		newFix(a),
 		newWait(a),
 		newExplain(a),
+		newDiff(a),
 		newWhoCan(a),
 		newBreakglass(a),
 		newEvidence(a),

@@ -64,7 +64,6 @@ const never = "never"
 
 func newCheck(a *App) *cobra.Command {
 	var o checkOptions
-	severities := []string{string(finding.Error), string(finding.Warning), string(finding.Note), never}
 	cmd := &cobra.Command{
 		Use:   "check [CLUSTER...]",
 		Short: "Say which identities a cluster uses, where they have roles and what breaks without them",
@@ -94,13 +93,26 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 	outputFlag(cmd, &o.Output, report.Formats...)
 	cmd.Flags().StringVar(&o.Query, "query", "", "`JMESPath` over the JSON output, as az has it")
 	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
-	cmd.Flags().StringVar(&o.FailOn, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+	failOnFlag(cmd, &o.FailOn)
 	cmd.Flags().StringVar(&o.Before, "before", "", "look only at what a `change` exercises, and say go or no go: upgrade, scale, ingress, storage, rebuild, migrate-to-user-assigned[=ID], registry=ID")
 	configFlag(cmd, &o.Config)
 	cmd.Flags().StringVar(&o.IDs, "ids", "", "say of each id in a `file` (-: standard input) whose it is, or was, instead of checking")
 	cmd.Flags().BoolVar(&o.Self, "self", false, "say whether you may read what check reads, instead of checking")
 	return cmd
+}
+
+// failOnFlag adds --fail-on to a command; its value is checked by validFailOn.
+func failOnFlag(cmd *cobra.Command, into *string) {
+	severities := []string{string(finding.Error), string(finding.Warning), string(finding.Note), never}
+	cmd.Flags().StringVar(into, "fail-on", severities[0], "least `severity` that makes the exit code 1: "+strings.Join(severities, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func validFailOn(s string) error {
+	if s != never && !slices.Contains(finding.Severities, finding.Severity(s)) {
+		return usagef("there is no severity %q; choose one of error, warning, note or never", s)
+	}
+	return nil
 }
 
 // sourceFlags adds the flags that say what to read.
@@ -124,8 +136,8 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.FailOn != never && !slices.Contains(finding.Severities, finding.Severity(o.FailOn)) {
-		return usagef("there is no severity %q; choose one of error, warning, note or never", o.FailOn)
+	if err := validFailOn(o.FailOn); err != nil {
+		return err
 	}
 	switch {
 	case o.Self && o.IDs != "", o.Before != "" && (o.Self || o.IDs != ""):

@@ -130,3 +130,9 @@ func (r Resource) Owner() string {
 	}
 	return ""
 }
+
+// Tag is the value of a tag; its name counts without case.
+func (r Resource) Tag(name string) (string, bool) {
+	v, ok := field(mapAt(r.Doc, "tags"), name).(string)
+	return v, ok && name != ""
+}

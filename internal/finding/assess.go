@@ -46,13 +46,14 @@ func Assess(e *estate.Estate, c *estate.Cluster) []*Assessment {
 			continue
 		}
 		for need := range r.Needs(e, c) {
-			out = append(out, assess(e, r, need, who))
+			out = append(out, AssessNeed(e, r, need, who))
 		}
 	}
 	return out
 }
 
-func assess(e *estate.Estate, r *catalogue.Requirement, need catalogue.Need, who estate.Identity) *Assessment {
+// AssessNeed decides one need of an identity, also one that a cluster does not have yet.
+func AssessNeed(e *estate.Estate, r *catalogue.Requirement, need catalogue.Need, who estate.Identity) *Assessment {
 	a := &Assessment{Requirement: r, Need: need, Identity: who}
 	switch {
 	case !who.Known():
@@ -151,8 +152,8 @@ func short(a azure.Action) string {
 	return typ[strings.LastIndexByte(typ, '/')+1:] + "/" + verb
 }
 
-// shortList names a few actions and counts the rest.
-func shortList(actions []azure.Action) string {
+// ShortList names a few actions and counts the rest.
+func ShortList(actions []azure.Action) string {
 	var names []string
 	for _, a := range actions {
 		names = append(names, short(a))

@@ -156,7 +156,7 @@ func TestShort(t *testing.T) {
 		}
 	}
 	for n, want := range []string{"", "x/a", "x/a and x/b", "x/a, x/b and x/c", "x/a, x/b, x/c and 1 more"} {
-		if got := shortList([]azure.Action{"x/a", "x/b", "x/c", "x/d"}[:n]); got != want {
+		if got := ShortList([]azure.Action{"x/a", "x/b", "x/c", "x/d"}[:n]); got != want {
 			t.Errorf("%d actions: %q, want %q", n, got, want)
 		}
 	}

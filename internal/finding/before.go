@@ -73,7 +73,7 @@ func (b Before) assess(e *estate.Estate, c *estate.Cluster) []*Assessment {
 	})
 	if who, ok := b.successor(e); ok {
 		for i, a := range all {
-			all[i] = assess(e, a.Requirement, a.Need, who)
+			all[i] = AssessNeed(e, a.Requirement, a.Need, who)
 		}
 	}
 	return all

@@ -34,7 +34,7 @@ func (p *Pass) mendedBy(id estate.Identity, c rbac.Change) []*Assessment {
 	after := p.Estate.WithPolicy(p.Estate.Policy.With(c))
 	var out []*Assessment
 	for _, a := range p.Open(Missing) {
-		if a.Identity.Principal == id.Principal && assess(after, a.Requirement, a.Need, a.Identity).Status == Granted {
+		if a.Identity.Principal == id.Principal && AssessNeed(after, a.Requirement, a.Need, a.Identity).Status == Granted {
 			out = append(out, a)
 		}
 	}

@@ -52,7 +52,7 @@ func (p *Pass) formerHolder(a *Assessment) *rbac.Grant {
 		now := *g
 		now.ID, now.Principal = azure.ID{}, a.Identity.Principal
 		after := p.Estate.WithPolicy(p.Estate.Policy.With(rbac.AddGrant(now)))
-		if assess(after, a.Requirement, a.Need, a.Identity).Status == Granted {
+		if AssessNeed(after, a.Requirement, a.Need, a.Identity).Status == Granted {
 			return g
 		}
 	}

@@ -80,7 +80,7 @@ func (p *Pass) lostAfter(id estate.Identity, changes ...rbac.Change) []*Assessme
 	after := p.Estate.WithPolicy(p.Estate.Policy.With(changes...))
 	var out []*Assessment
 	for _, a := range p.Assessments {
-		if a.Identity.Principal == id.Principal && a.Status == Granted && assess(after, a.Requirement, a.Need, id).Status != Granted {
+		if a.Identity.Principal == id.Principal && a.Status == Granted && AssessNeed(after, a.Requirement, a.Need, id).Status != Granted {
 			out = append(out, a)
 		}
 	}
@@ -93,7 +93,7 @@ func LostWithout(e *estate.Estate, c *estate.Cluster, assignment azure.ID) []str
 	after := e.WithPolicy(e.Policy.With(rbac.RemoveGrant(assignment)))
 	var out []string
 	for _, a := range Assess(e, c) {
-		if a.Status == Granted && assess(after, a.Requirement, a.Need, a.Identity).Status != Granted {
+		if a.Status == Granted && AssessNeed(after, a.Requirement, a.Need, a.Identity).Status != Granted {
 			out = append(out, a.Requirement.Feature)
 		}
 	}

@@ -42,7 +42,7 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 		case a.Need.Phase == catalogue.Rebuild && p.Before.Occasion != catalogue.Rebuilding:
 			severity = Warning
 		}
-		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), shortList(a.Missing), p.Place(a.Need.Scope))
+		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), ShortList(a.Missing), p.Place(a.Need.Scope))
 		if a.Need.Or != nil {
 			detail += fmt.Sprintf("; if the registry has repository permissions (az acr show --query roleAssignmentMode), the role is %s instead", a.Need.Or.Role)
 		}

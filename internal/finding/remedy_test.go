@@ -63,7 +63,7 @@ func TestRemediesMend(t *testing.T) {
 		before := Check(e, e.Clusters[0])
 		after := e.WithPolicy(e.Policy.With(asPolicy(t, e, before.Findings)...))
 		for _, a := range before.Assessments {
-			now := assess(after, a.Requirement, a.Need, a.Identity)
+			now := AssessNeed(after, a.Requirement, a.Need, a.Identity)
 			if a.Status == Missing && now.Status != Granted || a.Status == Granted && now.Status != Granted {
 				t.Errorf("%s: %s on %s was %s and is %s after all remedies", name, a.Requirement.ID, contract(a.Need.Scope.String()), a.Status, now.Status)
 			}

@@ -17,8 +17,15 @@ import (
 
 // Tuning is what an organisation says about the rules: aksid.yaml. A nil Tuning changes nothing.
 type Tuning struct {
+	Match    Matching // of clusters that are compared
 	severity map[string]Severity
 	accepted []*Acceptance
+}
+
+// Matching says which clusters of several environments belong together, where their names do not tell.
+type Matching struct {
+	Same    [][]string // names, resourceGroup/name or ids of clusters of one role
+	RoleTag string     // a tag whose value is the role of a cluster; "": none
 }
 
 // Off is the severity of a rule that is not to be heard of.
@@ -38,7 +45,11 @@ type Acceptance struct {
 // tuningFile is the form of the file.
 type tuningFile struct {
 	Severity map[string]Severity `yaml:"severity"`
-	Accept   []struct {
+	Diff     struct {
+		Same    [][]string `yaml:"same"`
+		RoleTag string     `yaml:"roleTag"`
+	} `yaml:"diff"`
+	Accept []struct {
 		Rule      string `yaml:"rule"`
 		Cluster   string `yaml:"cluster"`
 		Scope     string `yaml:"scope"`
@@ -67,7 +78,12 @@ func ParseTuning(text []byte) (*Tuning, error) {
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document")
 	}
-	t := &Tuning{severity: map[string]Severity{}}
+	t := &Tuning{severity: map[string]Severity{}, Match: Matching{f.Diff.Same, f.Diff.RoleTag}}
+	for i, same := range f.Diff.Same {
+		if len(same) < 2 || slices.Contains(same, "") {
+			return nil, fmt.Errorf("diff: same: number %d: it takes the names of two clusters or more", i+1)
+		}
+	}
 	for rule, s := range f.Severity {
 		if !isRule(rule) {
 			return nil, fmt.Errorf("severity: there is no rule %q", rule)

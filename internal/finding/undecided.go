@@ -7,8 +7,11 @@ import (
 	"aksid/internal/catalogue"
 )
 
+// UndecidedID is the id of the rule for what could not be told.
+const UndecidedID = "undecided"
+
 var undecided = Rule{
-	ID:       "undecided",
+	ID:       UndecidedID,
 	Title:    "It could not be told whether an identity has what it needs",
 	Why:      "Something that decides it could not be read. It is neither granted nor missing as far as is known.",
 	Source:   "aksid",

@@ -20,16 +20,17 @@ import (
 	"aksid/internal/estate"
 )
 
-// The published schemas of what check and explain print as JSON.
+// The published schemas of what check, explain and diff print as JSON.
 const (
 	checkSchema   = "../../docs/check.schema.json"
 	explainSchema = "../../docs/explain.schema.json"
 	whoCanSchema  = "../../docs/who-can.schema.json"
+	diffSchema    = "../../docs/diff.schema.json"
 )
 
 // The published schemas are what the Go types and their comments say.
 func TestSchemas(t *testing.T) {
-	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}} {
+	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}} {
 		got := printed(t, schemaOf(t, types...))
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -44,7 +45,7 @@ func TestSchemas(t *testing.T) {
 
 // What is printed is what the schemas say, and nothing beside it.
 func TestGoldenFilesFitTheSchemas(t *testing.T) {
-	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema, "whocan": whoCanSchema} {
+	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema, "whocan": whoCanSchema, "drift": diffSchema} {
 		a, err := txtar.ParseFile("testdata/" + file + ".txtar")
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +170,7 @@ type schemas struct {
 func schemaOf(t *testing.T, types ...any) object {
 	t.Helper()
 	s := schemas{t, map[string]string{}, map[string][]string{}, object{}, map[string]reflect.Type{}}
-	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "whocan", "report"} {
+	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "whocan", "report"} {
 		s.read("../" + dir)
 	}
 	out := object{"$schema": "https://json-schema.org/draft/2020-12/schema"}
