@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,10 @@ func (h *holding) key() string { return h.actor + "\x00" + h.role }
 // held are the roles of a cluster's identities, those of their groups among them.
 func held(s *side) (out []*holding) {
 	for _, who := range s.actors() {
-		for g := range s.e.Policy.GrantsOf(who.id.Principal, time.Time{}) {
+		grants := slices.SortedFunc(s.e.Policy.GrantsOf(who.id.Principal, time.Time{}), func(x, y *rbac.Grant) int {
+			return cmp.Or(cmp.Compare(s.e.RoleName(x.Role), s.e.RoleName(y.Role)), cmp.Compare(x.Scope.Key(), y.Scope.Key()), cmp.Compare(x.ID.Key(), y.ID.Key()))
+		})
+		for _, g := range grants {
 			out = s.hold(out, who, g)
 		}
 	}
@@ -142,6 +146,7 @@ func (c *comparison) compareRole(r *roleRow) {
 		for _, h := range r.of[i] {
 			texts = append(texts, "on "+h.names[0]+h.some)
 		}
+		slices.Sort(texts)
 		values[i] = listed(texts)
 		if lacks := c.lacking(r, i); lacks != nil {
 			if why := s.cannotTell(lacks); why != "" {
