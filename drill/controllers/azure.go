@@ -34,10 +34,10 @@ type Azure struct {
 
 // client is one identity's view of Azure.
 type client struct {
-	host      string
-	machine   string            // whose metadata service it asks
-	elsewhere map[string]string // prefixes of ids → where they really lie
-	record    *record
+	host    string
+	machine string              // whose metadata service it asks
+	place   func(string) string // where a path really leads
+	record  *record
 }
 
 const domain = ".drill.invalid"
@@ -59,11 +59,11 @@ func (tracer) StartSpan(ctx context.Context, _ string) context.Context { return 
 func (tracer) EndSpan(_ context.Context, _ int, _ error)               {}
 
 // join makes a client.
-func (a *Azure) join(machine string, elsewhere map[string]string, r *record) *client {
+func (a *Azure) join(machine string, place func(string) string, r *record) *client {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.next++
-	c := &client{strconv.Itoa(a.next) + domain, machine, elsewhere, r}
+	c := &client{strconv.Itoa(a.next) + domain, machine, place, r}
 	a.clients[c.host] = c
 	return c
 }
@@ -159,16 +159,6 @@ func (a *Azure) setAudience(r *http.Request) error {
 	body := form.Encode()
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 	return nil
-}
-
-// place is where a path really leads.
-func (c *client) place(path string) string {
-	for from, to := range c.elsewhere {
-		if len(path) >= len(from) && strings.EqualFold(path[:len(from)], from) {
-			return to + path[len(from):]
-		}
-	}
-	return path
 }
 
 func answer(r *http.Request, v any) (*http.Response, error) {

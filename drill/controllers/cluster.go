@@ -53,9 +53,9 @@ func (a *Azure) Open(spec act.Cluster) (*Cluster, error) {
 	}
 	c := &Cluster{Cluster: spec, azure: a, record: newRecord()}
 	c.Context, c.stop = context.WithCancel(context.Background())
-	c.control = a.join(spec.Machine, spec.Elsewhere, c.record)
+	c.control = a.join(spec.Machine, c.Place, c.record)
 	if k := spec.Kubelet; k != nil {
-		c.kubelet = a.join(k.Machine, nil, c.record)
+		c.kubelet = a.join(k.Machine, c.Place, c.record)
 	}
 	if err := c.open(); err != nil {
 		c.Close()

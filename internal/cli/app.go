@@ -106,6 +106,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 		newClock(a),
 		newFault(a),
 		newDrill(a),
+		newKubernetes(a),
 		newLeast(a),
 		newVersion(a),
 	)

@@ -138,13 +138,13 @@ func (a *App) drill(ctx context.Context, o drillOptions) (drill.Drill, *local.Az
 	if d.Azure, err = local.Find(ctx, dir); err != nil {
 		return d, nil, unreadError{err}
 	}
-	d.Program, err = a.program()
+	d.Program, err = a.program(act.Program, "drill")
 	return d, d.Azure, err
 }
 
-// program finds the controllers' program: beside aksid, else on PATH.
-func (a *App) program() (string, error) {
-	name := act.Program
+// program finds a program that is a module of its own in a folder of aksid's sources: beside aksid, else on PATH.
+func (a *App) program(program, folder string) (string, error) {
+	name := program
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
@@ -156,7 +156,7 @@ func (a *App) program() (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
-	return "", unreadf("%s is neither beside aksid nor on PATH; build it in aksid's sources with: go build -C drill -o DIR ./cmd/%s", name, act.Program)
+	return "", unreadf("%s is neither beside aksid nor on PATH; build it in aksid's sources with: go build -C %s -o DIR ./cmd/%s", name, folder, program)
 }
 
 func isExecutable(path string) bool {
@@ -168,7 +168,7 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 || o.Faults {
 		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only, --as-if or --fault")
 	}
-	program, err := a.program()
+	program, err := a.program(act.Program, "drill")
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func standInDrill() int {
 // Without the controllers' program one line says how to build it.
 func TestDrillWithoutProgram(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := (&App{}).program()
+	_, err := (&App{}).program(act.Program, "drill")
 	if code := exitCode(err); code != exitUnread || !strings.Contains(err.Error(), "go build -C drill") || oneLine(err) != err.Error() {
 		t.Errorf("%d: %v", code, err)
 	}
@@ -51,13 +51,13 @@ func TestDrillProgramOnPath(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&App{}).program(); err == nil {
+	if _, err := (&App{}).program(act.Program, "drill"); err == nil {
 		t.Error("a file that cannot be executed is a program")
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := (&App{}).program(); got != path || err != nil {
+	if got, err := (&App{}).program(act.Program, "drill"); got != path || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
 	if isExecutable(dir) {

@@ -27,6 +27,7 @@ type upOptions struct {
 	Enforce     string
 	Record      string
 	Seed        string // path of what it is to hold
+	Kubernetes  []string
 }
 
 func newUp(a *App) *cobra.Command {
@@ -43,6 +44,7 @@ two subscriptions and the service principal "operator", which is Owner of both.`
   aksid up --propagation 30s
   aksid up --seed saved.json               # with what was read elsewhere: aksid check --save, az exports, a plan
   aksid up --strict 1                      # late, busy and slow now and then, the same way each time
+  aksid up --kubernetes freight-prod       # with a control plane of Kubernetes for that cluster, once it is there
   aksid up --enforce log --record used.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), a, o) },
@@ -58,6 +60,7 @@ two subscriptions and the service principal "operator", which is Owner of both.`
 	cmd.Flags().StringVar(&o.Enforce, "enforce", "deny", "what a missing right does: deny, or log and let pass")
 	cmd.Flags().StringVar(&o.Record, "record", "", "`file` that every decision is appended to, as JSON lines")
 	cmd.Flags().StringVar(&o.Seed, "seed", "", "`path` of what it is to hold, as check --from takes it: it is written as it is")
+	cmd.Flags().StringArrayVar(&o.Kubernetes, "kubernetes", nil, "`cluster` to run a control plane for, as aksid kubernetes does; can be repeated")
 	return cmd
 }
 
@@ -92,12 +95,19 @@ func runUp(ctx context.Context, a *App, o upOptions) error {
 		return err
 	}
 	a.printReady(s, dir)
-	select {
-	case <-ctx.Done(): // how it is meant to end
-		return s.stop()
-	case err := <-s.failed:
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	wait, err := a.runPlanes(ctx, dir, o.Kubernetes)
+	if err != nil {
 		return errors.Join(err, s.stop())
 	}
+	select {
+	case <-ctx.Done(): // how it is meant to end
+	case err = <-s.failed:
+	}
+	end()
+	wait()
+	return errors.Join(err, s.stop())
 }
 
 // seed writes what was read elsewhere into a data folder before it is served; "" is nothing.

@@ -147,7 +147,7 @@ func (d Drill) say(format string, args ...any) {
 func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.Estate, c *estate.Cluster) (out Cluster, err error) {
 	out = Cluster{ID: c.ID, Name: c.ID.Name(), ResourceGroup: c.ID.ResourceGroup(), Subscription: e.SubscriptionName(c.ID.Subscription()), Operations: []Performance{}}
 	s, err := setScene(ctx, o, e, c)
-	if errors.Is(err, errNoNodes) || errors.Is(err, errNoIdentity) {
+	if errors.Is(err, ErrNoNodes) || errors.Is(err, errNoIdentity) {
 		out.NotDrilled = err.Error()
 		return out, nil
 	}

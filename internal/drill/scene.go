@@ -28,7 +28,7 @@ type scene struct {
 }
 
 var (
-	errNoNodes    = errors.New("it has no nodes")
+	ErrNoNodes    = errors.New("it has no nodes")
 	errNoIdentity = errors.New("its control plane has no identity that is known")
 )
 
@@ -86,7 +86,7 @@ func (s *scene) readNodes(ctx context.Context) error {
 		}
 	}
 	if len(s.nodes) == 0 {
-		return errNoNodes
+		return ErrNoNodes
 	}
 	if s.Kubenet() {
 		for i := range s.nodes {
@@ -110,6 +110,9 @@ func (s *scene) interfaceConfig() any {
 	return at(s.set, "properties", "virtualMachineProfile", "networkProfile", "networkInterfaceConfigurations", 0)
 }
 
+// secretLife is longer than control planes run at a time.
+const secretLife = 30 * 24 * time.Hour
+
 // podCIDR is what pods of kubenet clusters have their addresses from.
 const podCIDR = "10.244.0.0/16"
 
@@ -130,7 +133,7 @@ func (s *scene) act(ctx context.Context) (c act.Cluster, forget func() error, er
 	if err != nil {
 		return c, nil, err
 	}
-	secret, err := s.operator.AddSecret(ctx, token, s.control.Principal, "aksid drill", time.Now().Add(time.Hour))
+	secret, err := s.operator.AddSecret(ctx, token, s.control.Principal, "aksid drill", time.Now().Add(secretLife))
 	delete(c.Config, "useManagedIdentityExtension")
 	c.Config["aadClientId"], c.Config["aadClientSecret"] = s.control.Client.String(), secret.Text
 	return c, func() error {

@@ -38,7 +38,7 @@ func shown() Result {
 	}
 	r := Result{SchemaVersion: "1", Kubernetes: "v1.29.15", Seconds: 1.5, Clusters: []Cluster{
 		{ID: clusterID, Name: "aks1", ResourceGroup: "rg", Subscription: "Platform", Identity: "id-aks1", Operations: ops, Left: "DELETE /x: (Conflict) in use"},
-		{ID: clusterID, Name: "empty", ResourceGroup: "rg", Subscription: "Platform", NotDrilled: errNoNodes.Error(), Operations: []Performance{}},
+		{ID: clusterID, Name: "empty", ResourceGroup: "rg", Subscription: "Platform", NotDrilled: ErrNoNodes.Error(), Operations: []Performance{}},
 	}}
 	for _, c := range r.Clusters {
 		r.Summary.add(c.Operations)

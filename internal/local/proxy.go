@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"strings"
 
 	"aksid/internal/azure"
@@ -16,7 +17,7 @@ import (
 const metadataHost = "169.254.169.254"
 
 // Proxy is an HTTP proxy for programs that shall see the local Azure as Azure and nothing else of the world:
-// it tunnels the host names that the local Azure serves, answers the instance metadata address as one machine's,
+// it tunnels the host names that the local Azure serves and those of API servers that run for its clusters, answers the instance metadata address as one machine's,
 // and refuses everything else.
 type Proxy struct {
 	Azure   *Azure
@@ -32,7 +33,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case own, r.URL.Hostname() == metadataHost:
 		p.metadata(w, r)
 	default:
-		p.refuse(w, r.Host)
+		p.refuse(w, r.Host, elsewhere)
 	}
 }
 
@@ -43,27 +44,35 @@ func (p *Proxy) metadata(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"error":"invalid_request","error_description":"Identity not found"}`)
 		return
 	}
-	forward := &httputil.ReverseProxy{
-		Transport: p.Azure.client.Transport,
-		ErrorLog:  log.New(io.Discard, "", 0), // the client is told
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(p.Azure.imds(p.Machine))
-			r.Out.Header.Set(AdminHeader, p.Azure.AdminKey)
-		},
-	}
-	forward.ServeHTTP(w, r)
+	p.Azure.forward(func(r *httputil.ProxyRequest) {
+		r.SetURL(p.Azure.imds(p.Machine))
+		r.Out.Header.Set(AdminHeader, p.Azure.AdminKey)
+	}).ServeHTTP(w, r)
+}
+
+func (a *Azure) forward(rewrite func(*httputil.ProxyRequest)) http.Handler {
+	return &httputil.ReverseProxy{Transport: a.client.Transport, Rewrite: rewrite,
+		ErrorLog: log.New(io.Discard, "", 0)} // the client is told
+}
+
+// Forward hands requests on to Resource Manager and Entra, each to where place says that its path leads.
+func (a *Azure) Forward(place func(path string) string) http.Handler {
+	at := &url.URL{Scheme: "https", Host: strings.TrimPrefix(a.URL, "https://")}
+	return a.forward(func(r *httputil.ProxyRequest) {
+		r.Out.URL.Path, r.Out.URL.RawPath = place(r.In.URL.Path), ""
+		r.SetURL(at)
+	})
 }
 
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
-	host, port, err := net.SplitHostPort(r.Host)
-	_, own, _ := net.SplitHostPort(p.Azure.Addr)
-	if err != nil || !p.Azure.Serves(host) || port != "443" && port != own {
-		p.refuse(w, r.Host)
+	addr, why := p.lookUp(r.Host)
+	if why != "" {
+		p.refuse(w, r.Host, why)
 		return
 	}
-	server, err := net.Dial("tcp", p.Azure.Addr)
+	server, err := net.Dial("tcp", addr)
 	if err != nil {
-		http.Error(w, "the local Azure has stopped", http.StatusBadGateway)
+		http.Error(w, "the local Azure has stopped, or the cluster's control plane", http.StatusBadGateway)
 		return
 	}
 	defer server.Close()
@@ -76,6 +85,31 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	splice(server, client, buffered)
 }
 
+// lookUp is where a host that the local Azure serves really is, or a cluster's API server; or why it cannot be reached.
+func (p *Proxy) lookUp(hostPort string) (addr, why string) {
+	host, port, err := net.SplitHostPort(hostPort)
+	_, own, _ := net.SplitHostPort(p.Azure.Addr)
+	switch {
+	case err != nil:
+		return "", elsewhere
+	case p.Azure.Serves(host) && (port == "443" || port == own):
+		return p.Azure.Addr, ""
+	case !strings.HasSuffix(strings.ToLower(host), ServerSuffix) || port != "443":
+		return "", elsewhere
+	}
+	plane, ok := p.Azure.Plane(host)
+	if !ok {
+		return "", noPlane
+	}
+	return plane.Addr, ""
+}
+
+// Why something cannot be reached.
+const (
+	elsewhere = "not part of the local Azure; nothing else can be reached from here"
+	noPlane   = "no control plane runs for this cluster; start one with aksid kubernetes CLUSTER"
+)
+
 // splice copies both ways until either side ends.
 func splice(server, client net.Conn, fromClient io.Reader) {
 	done := make(chan struct{}, 2)
@@ -85,7 +119,7 @@ func splice(server, client net.Conn, fromClient io.Reader) {
 }
 
 // refuse answers with the reason in the status line too: of a refused CONNECT most clients print nothing else.
-func (p *Proxy) refuse(w http.ResponseWriter, host string) {
+func (p *Proxy) refuse(w http.ResponseWriter, host, why string) {
 	if p.Refused != nil {
 		p.Refused(host)
 	}
@@ -94,6 +128,5 @@ func (p *Proxy) refuse(w http.ResponseWriter, host string) {
 		return
 	}
 	defer conn.Close()
-	const why = "not part of the local Azure; nothing else can be reached from here"
 	fmt.Fprintf(conn, "HTTP/1.1 403 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n", why, len(why)+1, why)
 }

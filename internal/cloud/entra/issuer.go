@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -52,25 +53,16 @@ func (s *Service) Issuers() http.Handler {
 	})
 }
 
-// issuerKey is the key of a cluster's issuer, made when it is asked for the first time; store.ErrNotFound for any other
-// issuer: from here no other can be reached.
+// IssuerKey is the private key of a cluster's issuer in PEM, for the cluster's API server to sign with.
+func (s *Service) IssuerKey(ctx context.Context, issuer string) (string, error) {
+	der, err := s.issuerDER(ctx, issuer)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err
+}
+
 func (s *Service) issuerKey(ctx context.Context, issuer string) (*key, error) {
-	var der []byte
-	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
-		if _, err = directory.IssuedBy(tx, issuer); err == nil {
-			if der, err = directory.IssuerKey(tx, issuer); errors.Is(err, store.ErrNotFound) {
-				err = nil
-			}
-		}
-		return err
-	})
+	der, err := s.issuerDER(ctx, issuer)
 	if err != nil {
 		return nil, err
-	}
-	if der == nil {
-		if der, err = s.newIssuerKey(ctx, issuer); err != nil {
-			return nil, err
-		}
 	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -81,6 +73,24 @@ func (s *Service) issuerKey(ctx context.Context, issuer string) (*key, error) {
 		return nil, fmt.Errorf("the key of %s is a %T", issuer, private)
 	}
 	return newKey(rsaKey)
+}
+
+// issuerDER is the key of a cluster's issuer in PKCS #8, made when it is asked for the first time; store.ErrNotFound for any other
+// issuer: from here no other can be reached.
+func (s *Service) issuerDER(ctx context.Context, issuer string) ([]byte, error) {
+	var der []byte
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		if _, err = directory.IssuedBy(tx, issuer); err == nil {
+			if der, err = directory.IssuerKey(tx, issuer); errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+		}
+		return err
+	})
+	if err == nil && der == nil {
+		der, err = s.newIssuerKey(ctx, issuer)
+	}
+	return der, err
 }
 
 // newIssuerKey makes a key outside of the transaction that keeps it: that takes its time.

@@ -1,9 +1,9 @@
 package entra
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -25,7 +25,7 @@ const (
 
 // key signs the tenant's tokens.
 type key struct {
-	id     string // of the public key: its thumbprint (RFC 7638)
+	id     string // of the public key: the SHA-256 of its PKIX form
 	public *rsa.PublicKey
 	signer jose.Signer
 	set    []byte // the JWKS document
@@ -88,12 +88,12 @@ func parseKey(text []byte) (*key, error) {
 }
 
 func newKey(private *rsa.PrivateKey) (*key, error) {
-	jwk := jose.JSONWebKey{Key: &private.PublicKey, Algorithm: string(jose.RS256), Use: "sig"}
-	print, err := jwk.Thumbprint(crypto.SHA256)
+	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 	if err != nil {
 		return nil, err
 	}
-	jwk.KeyID = base64.RawURLEncoding.EncodeToString(print)
+	print := sha256.Sum256(der) // as kube-apiserver names the keys that it signs with
+	jwk := jose.JSONWebKey{Key: &private.PublicKey, Algorithm: string(jose.RS256), Use: "sig", KeyID: base64.RawURLEncoding.EncodeToString(print[:])}
 	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{jwk}})
 	if err != nil {
 		return nil, err

@@ -185,6 +185,9 @@ func clusterDeleted(c *arm.Call) *azure.Error {
 			return arm.Fault(err)
 		}
 	}
+	if err := directory.DropClusterAuthority(c.Tx, c.ID); err != nil {
+		return arm.Fault(err)
+	}
 	if err := dropPrivateName(c); err != nil {
 		return err
 	}

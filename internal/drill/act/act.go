@@ -7,6 +7,7 @@ package act
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,16 @@ type Cluster struct {
 	Nodes     []Node            `json:"nodes"`               // machines that there are
 	PodCIDR   string            `json:"podCIDR,omitempty"`   // with it, nodes get routes
 	Elsewhere map[string]string `json:"elsewhere,omitempty"` // prefixes of ids in the cluster's subscription → where they really lie
+}
+
+// Place is where a path really leads.
+func (c *Cluster) Place(path string) string {
+	for from, to := range c.Elsewhere {
+		if len(path) >= len(from) && strings.EqualFold(path[:len(from)], from) {
+			return to + path[len(from):]
+		}
+	}
+	return path
 }
 
 // Kubelet is who pulls images.

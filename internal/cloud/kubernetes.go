@@ -1,0 +1,39 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"aksid/internal/azure"
+	"aksid/internal/cloud/arm"
+	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/provider"
+)
+
+// apiServer is what an API server of a cluster needs: {"cluster": resource id}.
+func (cl *Cloud) apiServer(r *http.Request) (any, error) {
+	var in struct{ Cluster azure.ID }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	var s *provider.APIServer
+	err := cl.arm.Provision(r.Context(), directory.Caller{}, func(c *arm.Call) (err error) {
+		s, err = provider.OpenAPIServer(c, in.Cluster)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, fmt.Errorf("there is no cluster %s", in.Cluster)
+	}
+	out := struct {
+		*provider.APIServer
+		IssuerKey string `json:"issuerKey,omitempty"`
+	}{APIServer: s}
+	if s.Issuer != "" {
+		out.IssuerKey, err = cl.entra.IssuerKey(r.Context(), s.Issuer)
+	}
+	return out, err
+}
