@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +34,23 @@ func standInDrill() int {
 		}
 		_ = out.Encode(a)
 	}
+	return 0
+}
+
+// standInPlane is a control plane that does nothing, or with $PLANE_FAILS one that does not start.
+func standInPlane() int {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, act.MaxLine)
+	var p act.Plane
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &p) != nil || p.Host == "" {
+		return 2
+	}
+	if os.Getenv("PLANE_FAILS") != "" {
+		fmt.Fprintln(os.Stderr, "etcd: no room")
+		return 1
+	}
+	_ = json.NewEncoder(os.Stdout).Encode(act.Ready{Version: act.Version, Kubernetes: "v1.29.15", Addr: "127.0.0.1:1"})
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0
 }
 

@@ -33,13 +33,15 @@ import (
 // doc is a JSON object.
 type doc = map[string]any
 
-// TestMain makes aksid and three stand-ins commands of the scripts.
+// TestMain makes aksid and its stand-ins commands of the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"aksid":     func() { os.Exit(Main()) },
 		"child":     func() { os.Exit(child(os.Args[1], os.Args[2:])) },
 		"az":        func() { os.Exit(standInAz(os.Args[1:])) },
 		act.Program: func() { os.Exit(standInDrill()) },
+
+		act.PlaneProgram: func() { os.Exit(standInPlane()) },
 	})
 }
 
@@ -144,7 +146,7 @@ func TestScripts(t *testing.T) {
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
-			"cluster": cluster, "federate": federate, "told": holds,
+			"cluster": cluster, "federate": federate, "told": holds, "plane": plane,
 		},
 	})
 }
@@ -282,6 +284,22 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv("CLUSTER", id)
 	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
+}
+
+// plane waits until a control plane is published in a data folder, or with ! checks that none is: plane FOLDER.
+func plane(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "kubernetes", "*"+local.ServerSuffix+".json"))
+		ts.Check(err)
+		switch {
+		case neg && len(found) > 0:
+			ts.Fatalf("still published: %v", found)
+		case neg, len(found) > 0:
+			return
+		case time.Now().After(deadline):
+			ts.Fatalf("no control plane is published")
+		}
+	}
 }
 
 // federate lets the service account of a subject act as $IDENTITY and sets CLIENT_ID to its client id: federate FOLDER SUBJECT.

@@ -1,11 +1,14 @@
 package cloud_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAddons turns every add-on on and off: each has an identity of its own in the node resource group, attached to the
@@ -282,6 +285,56 @@ func TestCredentials(t *testing.T) {
 	s.grant(reader.id, "Reader", s.rg)
 	reader.do("POST", c.id+"/listClusterUserCredential", nil).refused(403, "AuthorizationFailed", "listClusterUserCredential/action")
 	s.operator.do("POST", c.id+"/runCommand", obj{"command": "kubectl get nodes"}).refused(501, "NotImplemented", "no Kubernetes")
+}
+
+// TestAPIServer serves an API server under the name in the kubeconfigs, with what these trust and show.
+func TestAPIServer(t *testing.T) {
+	s := newPlace(t)
+	c := s.cluster(s.rg, "c1")
+	c.put(system, obj{"oidcIssuerProfile": obj{"enabled": true}}).ok(200)
+	server := s.admin("POST", "apiserver", obj{"cluster": c.id}).ok(200)
+	b, err := base64.StdEncoding.DecodeString(s.operator.do("POST", c.id+"/listClusterAdminCredential", nil).ok(200).str("kubeconfigs.0.value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := func(name string) []byte {
+		_, after, _ := strings.Cut(string(b), name+": ")
+		text, err := base64.StdEncoding.DecodeString(after[:strings.Index(after, "\n")])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(member("certificate-authority-data")) || server.str("authority") != string(member("certificate-authority-data")) {
+		t.Error("the kubeconfig trusts another authority")
+	}
+	serving, err := tls.X509KeyPair([]byte(server.str("certificate")), []byte(server.str("key")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := serving.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: c.get().str("properties.fqdn")}); err != nil {
+		t.Error(err)
+	}
+	client, err := tls.X509KeyPair(member("client-certificate-data"), member("client-key-data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil || !slices.Equal(client.Leaf.Subject.Organization, []string{"system:masters"}) {
+		t.Errorf("%v, %v", err, client.Leaf.Subject)
+	}
+	if !strings.Contains(string(b), "token: "+server.str("tokens.0")) || server.str("issuer") != c.get().str("properties.oidcIssuerProfile.issuerURL") || !strings.Contains(server.str("issuerKey"), "PRIVATE KEY") {
+		t.Errorf("%s", server.raw)
+	}
+	s.admin("POST", "apiserver", obj{"cluster": s.rg}).ok(400)
+	s.operator.do("DELETE", c.id, nil).ok(202)
+	for s.operator.get(c.id).status != 404 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.put(system, nil).ok(200)
+	if again := s.admin("POST", "apiserver", obj{"cluster": c.id}).ok(200); again.str("authority") == server.str("authority") {
+		t.Error("another cluster of the same name opens with the old one's keys")
+	}
 }
 
 // TestMaintenance keeps maintenance configurations.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ import (
 const asProgram = "AKSID_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if how := os.Getenv(asProgram); how != "" {
+	switch how := os.Getenv(asProgram); {
+	case strings.HasPrefix(how, "plane"):
+		os.Exit(standInPlane(how))
+	case how != "":
 		os.Exit(standIn(how, os.Args[2]))
 	}
 	os.Exit(m.Run())
