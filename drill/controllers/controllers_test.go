@@ -256,19 +256,6 @@ func TestOpenAndDoRefuse(t *testing.T) {
 	}
 }
 
-// A network in another subscription is looked for where it is.
-func TestPlace(t *testing.T) {
-	c := &client{elsewhere: map[string]string{"/subscriptions/a/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v": "/subscriptions/b/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v"}}
-	for path, want := range map[string]string{
-		"/subscriptions/A/resourcegroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s": "/subscriptions/b/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s",
-		"/subscriptions/a/resourceGroups/net": "/subscriptions/a/resourceGroups/net",
-	} {
-		if got := c.place(path); got != want {
-			t.Errorf("%s is at %s", path, got)
-		}
-	}
-}
-
 // Services are told apart, and are the same in every run.
 func TestServiceIDs(t *testing.T) {
 	seen := map[string]bool{}
