@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"aksid/internal/azure"
 )
@@ -61,8 +62,8 @@ func ReadUses(r io.Reader) ([]Use, error) {
 // Role is a custom role that allows exactly what a principal did in a scope, in the form that
 // az role definition create takes.
 type Role struct {
-	Principal        azure.PrincipalID `json:"-"`
-	Scope            azure.ID          `json:"-"`
+	Principal        azure.PrincipalID `json:"Principal"` // who used it, and
+	Scope            azure.ID          `json:"Scope"`     // where it is to be assigned: az does not look at them
 	Name             string            `json:"Name"`
 	Description      string            `json:"Description"`
 	Actions          []string          `json:"Actions"`
@@ -121,16 +122,44 @@ func roleOf(p azure.PrincipalID, uses []Use) Role {
 			continue
 		}
 		seen[key] = true
-		*list = append(*list, string(u.Action))
+		action := accepted(u.Action)
+		*list = append(*list, action)
 		if u.Catalogue != "" {
-			r.complete(string(u.Action), u.Catalogue)
+			r.complete(action, u.Catalogue)
 		}
 	}
 	slices.Sort(r.Actions)
 	slices.Sort(r.DataActions)
+	r.Actions, r.DataActions = slices.Compact(r.Actions), slices.Compact(r.DataActions)
 	r.AssignableScopes = []azure.ID{assignable(scope)}
 	return r
 }
+
+// accepted is an action as a role definition may name it. Azure refuses names that no provider lists, though it asks for some, as
+// for Microsoft.Network/privateDnsZones/A/read: then the same of all types beside it, if any is listed.
+func accepted(a azure.Action) string {
+	verb := strings.LastIndexByte(string(a), '/')
+	typ := strings.LastIndexByte(string(a[:max(verb, 0)]), '/')
+	if typ < 0 || listed()[a.Key()] {
+		return string(a)
+	}
+	before, after := strings.ToLower(string(a[:typ+1])), strings.ToLower(string(a[verb:]))
+	for key := range listed() {
+		if len(key) > len(before)+len(after) && strings.HasPrefix(key, before) && strings.HasSuffix(key, after) {
+			return string(a[:typ+1]) + "*" + string(a[verb:])
+		}
+	}
+	return string(a)
+}
+
+// listed are the keys of the actions that providers list.
+var listed = sync.OnceValue(func() map[string]bool {
+	all := make(map[string]bool, len(azure.Operations()))
+	for _, a := range azure.Operations() {
+		all[a.Key()] = true
+	}
+	return all
+})
 
 // seenFirst puts what was seen before what the catalogue says.
 func seenFirst(a, b Use) int {

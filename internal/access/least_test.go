@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"aksid/internal/azure"
+	"aksid/internal/rbac"
 )
 
 const record = `
@@ -70,11 +71,27 @@ func FuzzReadUses(f *testing.F) {
 				if u.Data {
 					list = r.DataActions
 				}
-				return r.Principal == u.Principal && r.Scope.Contains(whole(u.Scope)) && slices.ContainsFunc(list, func(a string) bool { return azure.Action(a).Is(u.Action) })
+				return r.Principal == u.Principal && r.Scope.Contains(whole(u.Scope)) && slices.ContainsFunc(list, func(a string) bool { return rbac.MatchAction(a, u.Action) })
 			})
 			if !covered {
 				t.Errorf("%+v is not covered by %+v", u, roles)
 			}
 		}
 	})
+}
+
+// A role names only what Azure takes.
+func TestAccepted(t *testing.T) {
+	for action, want := range map[azure.Action]string{
+		"Microsoft.Network/loadBalancers/write":        "Microsoft.Network/loadBalancers/write",
+		"microsoft.network/loadbalancers/WRITE":        "microsoft.network/loadbalancers/WRITE",
+		"Microsoft.Network/privateDnsZones/A/read":     "Microsoft.Network/privateDnsZones/*/read",
+		"Microsoft.Nothing/nowhere/read":               "Microsoft.Nothing/nowhere/read",
+		"nothing":                                      "nothing",
+		"Microsoft.Network/privateDnsZones/A/a/action": "Microsoft.Network/privateDnsZones/A/a/action",
+	} {
+		if got := accepted(action); got != want {
+			t.Errorf("%s becomes %s, want %s", action, got, want)
+		}
+	}
 }

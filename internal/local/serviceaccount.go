@@ -38,9 +38,14 @@ func (a *Azure) ServiceAccountToken(ctx context.Context, s ServiceAccount) (Proj
 
 // FederatedToken is Token with a federated token in place of a secret.
 func (a *Azure) FederatedToken(ctx context.Context, client azure.GUID, assertion string) (string, error) {
+	return a.FederatedTokenFor(ctx, client, assertion, a.Cloud().Audience)
+}
+
+// FederatedTokenFor is FederatedToken for another service, as https://vault.azure.net.
+func (a *Azure) FederatedTokenFor(ctx context.Context, client azure.GUID, assertion, resource string) (string, error) {
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {client.String()}, "client_assertion": {assertion},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "scope": {a.Cloud().Audience + "/.default"},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "scope": {resource + "/.default"},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+"/"+a.Tenant.String()+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {

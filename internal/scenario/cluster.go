@@ -204,3 +204,13 @@ func registryRefusal(status int, body []byte) error {
 	}
 	return &azure.Error{Status: status, Code: list.Errors[0].Code, Message: list.Errors[0].Message}
 }
+
+// volumes are the Kubernetes objects that say which disks pods use, as kubectl prints them.
+func volumes(disks ...azure.ID) doc {
+	var items []doc
+	for _, d := range disks {
+		items = append(items, doc{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": doc{"name": d.Name()}, "spec": doc{
+			"accessModes": []string{"ReadWriteOnce"}, "capacity": doc{"storage": "64Gi"}, "csi": doc{"driver": "disk.csi.azure.com", "volumeHandle": d.String()}}})
+	}
+	return doc{"apiVersion": "v1", "kind": "List", "items": items}
+}

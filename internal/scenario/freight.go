@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"aksid/internal/azure"
@@ -367,13 +366,11 @@ func (f *freight) retire(ctx context.Context) error {
 func (f *freight) callsOf(ctx context.Context, who azure.PrincipalID, within time.Duration) (int, error) {
 	n := 0
 	for _, sub := range f.Azure.Subscriptions {
-		query := url.Values{"api-version": {"2015-04-01"}, "$filter": {fmt.Sprintf("eventTimestamp ge '%s' and caller eq '%s'", f.now().Add(-within).UTC().Format(time.RFC3339), who)}}
-		var page struct{ Value []json.RawMessage }
-		path := "/subscriptions/" + sub.ID + "/providers/Microsoft.Insights/eventtypes/management/values?" + query.Encode()
-		if err := f.call(ctx, f.operator(), http.MethodGet, path, nil, &page); err != nil {
+		events, err := f.activity(ctx, sub.ID, fmt.Sprintf("eventTimestamp ge '%s' and caller eq '%s'", f.now().Add(-within).UTC().Format(time.RFC3339), who))
+		if err != nil {
 			return 0, err
 		}
-		n += len(page.Value)
+		n += len(events)
 	}
 	return n, nil
 }

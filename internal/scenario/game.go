@@ -101,20 +101,15 @@ func (g *game) setUp(ctx context.Context) (err error) {
 
 // developers are a group of people that holds Contributor, and one of them.
 func (g *game) developers(ctx context.Context) (*person, azure.PrincipalID, error) {
-	var group struct{ ID azure.PrincipalID }
-	err := g.call(ctx, g.operator(), http.MethodPost, "/v1.0/groups", doc{"displayName": "developers", "mailNickname": "developers", "mailEnabled": false, "securityEnabled": true}, &group)
-	if err != nil {
-		return nil, group.ID, err
-	}
 	p, err := g.hire(ctx, g.operator(), "dev-ada")
 	if err != nil {
-		return nil, group.ID, err
+		return nil, azure.PrincipalID{}, err
 	}
-	member := doc{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/" + p.id.String()}
-	if err := g.call(ctx, g.operator(), http.MethodPost, "/v1.0/groups/"+group.ID.String()+"/members/$ref", member, nil); err != nil {
-		return nil, group.ID, err
+	group, err := g.newGroup(ctx, "developers", p)
+	if err != nil {
+		return nil, group, err
 	}
-	return p, group.ID, g.grantGroup(ctx, g.platform, "Contributor", group.ID, g.sub)
+	return p, group, g.grantGroup(ctx, g.platform, "Contributor", group, g.sub)
 }
 
 // rebuild deletes the test cluster, if it is there, and makes it again as developers do.

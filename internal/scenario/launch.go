@@ -95,9 +95,7 @@ func (l launch) prepare(ctx context.Context, g *game) error {
 	if err := g.get(ctx, g.reader, g.registry, &registry); err != nil {
 		return err
 	}
-	volume := doc{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": doc{"name": l.disk.Name()}, "spec": doc{
-		"accessModes": []string{"ReadWriteOnce"}, "capacity": doc{"storage": "64Gi"}, "csi": doc{"driver": "disk.csi.azure.com", "volumeHandle": l.disk.String()}}}
-	return errors.Join(g.file(l.name+"/gameacr.json", registry), g.file(l.volumesFile(), doc{"apiVersion": "v1", "kind": "List", "items": []doc{volume}}))
+	return errors.Join(g.file(l.name+"/gameacr.json", registry), g.file(l.volumesFile(), volumes(l.disk)))
 }
 
 // generate has fix generate the roles, and writes the template with them. Nothing of it is there yet.

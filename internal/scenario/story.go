@@ -32,7 +32,7 @@ type step struct {
 }
 
 // Stories are the case studies, in their order.
-var Stories = []Story{freightStory, gameStory}
+var Stories = []Story{freightStory, gameStory, waterStory}
 
 // Find is the story of a name.
 func Find(name string) (Story, bool) {
@@ -115,6 +115,7 @@ type Stage struct {
 
 	ahead   time.Duration // of the local Azure's clock
 	owner   *person       // the operator
+	names   map[azure.PrincipalID]string
 	figures []Figure
 }
 
@@ -162,7 +163,7 @@ func (s *Stage) works(format string, args ...any) {
 func (s *Stage) refused(err error, status int, code string) error {
 	answer, err := refusal(err, status, code)
 	if err == nil {
-		text, _, _ := strings.Cut(answer.Message, " Trace ID:")
+		text, _, _ := strings.Cut(strings.Join(strings.Fields(answer.Message), " "), " Trace ID:")
 		s.Line(Line{Kind: Refused, Status: status, Code: code, Text: text})
 	}
 	return err

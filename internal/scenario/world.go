@@ -1,10 +1,12 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +57,14 @@ type machine azure.ID
 
 func (m machine) token(ctx context.Context, s *Stage) (string, error) {
 	return s.Azure.MachineToken(ctx, azure.ID(m))
+}
+
+// named remembers what a principal is called.
+func (s *Stage) named(p azure.PrincipalID, name string) {
+	if s.names == nil {
+		s.names = map[azure.PrincipalID]string{}
+	}
+	s.names[p] = name
 }
 
 // now is what the local Azure's clock says.
@@ -136,8 +146,23 @@ func (s *Stage) hire(ctx context.Context, by caller, name string) (*person, erro
 	if err != nil {
 		return nil, err
 	}
+	s.named(sp.ID, name)
 	return &person{name: name, id: sp.ID, secret: secret.KeyID,
 		credential: local.Credential{ClientID: sp.AppID, Tenant: s.Azure.Tenant, Secret: secret.Text}}, nil
+}
+
+// newGroup makes a security group with members.
+func (s *Stage) newGroup(ctx context.Context, name string, members ...*person) (azure.PrincipalID, error) {
+	var made struct{ ID azure.PrincipalID }
+	err := s.call(ctx, s.operator(), http.MethodPost, "/v1.0/groups", doc{"displayName": name, "mailNickname": name, "mailEnabled": false, "securityEnabled": true}, &made)
+	for _, m := range members {
+		if err == nil {
+			member := doc{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/" + m.id.String()}
+			err = s.call(ctx, s.operator(), http.MethodPost, "/v1.0/groups/"+made.ID.String()+"/members/$ref", member, nil)
+		}
+	}
+	s.named(made.ID, "the group "+name)
+	return made.ID, err
 }
 
 // userAssigned makes a user-assigned identity.
@@ -149,6 +174,7 @@ func (s *Stage) userAssigned(ctx context.Context, by caller, id azure.ID) (princ
 		}
 	}
 	err = s.put(ctx, by, id, doc{"location": location}, &made)
+	s.named(made.Properties.PrincipalID, id.Name())
 	return made.Properties.PrincipalID, made.Properties.ClientID, err
 }
 
@@ -256,7 +282,7 @@ func (s *Stage) revoke(ctx context.Context, by caller, meant func(assignment) bo
 		if err := s.remove(ctx, by, a.ID); err != nil {
 			return err
 		}
-		s.changed("no more %s on %s", a.role(), s.placeName(a.Properties.Scope))
+		s.changed("no more %s on %s for %s", a.role(), s.placeName(a.Properties.Scope), cmp.Or(s.names[a.Properties.PrincipalID], a.Properties.PrincipalID.String()))
 	}
 	return nil
 }
@@ -279,4 +305,31 @@ func (s *Stage) file(name string, content any) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.Folder, name), append(b, '\n'), 0o600)
+}
+
+// event is an entry of an activity log.
+type event struct {
+	OperationName struct{ Value string }
+}
+
+// activity reads the activity log of a subscription by a filter, as the operator.
+func (s *Stage) activity(ctx context.Context, subscription, filter string) ([]event, error) {
+	query := url.Values{"api-version": {"2015-04-01"}, "$filter": {filter}}
+	var page struct {
+		Value    []event
+		NextLink string
+	}
+	var all []event
+	path := "/subscriptions/" + subscription + "/providers/Microsoft.Insights/eventtypes/management/values?" + query.Encode()
+	for {
+		page.Value, page.NextLink = nil, ""
+		if err := s.call(ctx, s.operator(), http.MethodGet, path, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Value...)
+		if page.NextLink == "" {
+			return all, nil
+		}
+		path = strings.TrimPrefix(page.NextLink, s.Azure.URL)
+	}
 }
