@@ -212,6 +212,11 @@ func (f *freight) refusals(ctx context.Context, to azure.PrincipalID, want int) 
 	if err != nil {
 		return 0, 0, err
 	}
+	return refusals(out, to)
+}
+
+// refusals counts what explain -o json has found, and how much of that by a principal.
+func refusals(out string, by azure.PrincipalID) (all, tied int, err error) {
 	var read struct {
 		Failures []struct {
 			Count    int
@@ -222,7 +227,7 @@ func (f *freight) refusals(ctx context.Context, to azure.PrincipalID, want int) 
 		return 0, 0, err
 	}
 	for _, x := range read.Failures {
-		if all += x.Count; x.Identity.PrincipalID == to {
+		if all += x.Count; x.Identity.PrincipalID == by {
 			tied += x.Count
 		}
 	}

@@ -54,15 +54,6 @@ func (s *Stage) secret(ctx context.Context, by reacher, vault, name string) erro
 	return s.data(ctx, by, vaultAudience, http.MethodGet, "https://"+vault+".vault.azure.net/secrets/"+name+"?api-version=7.4", nil)
 }
 
-// setSecret writes one.
-func (s *Stage) setSecret(ctx context.Context, by reacher, vault, name, value string) error {
-	body, err := json.Marshal(doc{"value": value})
-	if err != nil {
-		return err
-	}
-	return s.data(ctx, by, vaultAudience, http.MethodPut, "https://"+vault+".vault.azure.net/secrets/"+name+"?api-version=7.4", body)
-}
-
 // enqueue puts a message into a queue.
 func (s *Stage) enqueue(ctx context.Context, by reacher, account, queue string) error {
 	return s.data(ctx, by, storageAudience, http.MethodPost, "https://"+account+".queue.core.windows.net/"+queue+"/messages",

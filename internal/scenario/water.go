@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/rbac"
@@ -29,6 +30,7 @@ var waterStory = Story{
 			{"Applications have identities of their own", w.separate},
 			{"Three storms", w.storms},
 			{"An emergency, with an end", w.breakGlass},
+			{"The monthly review, in one command", w.review},
 		}
 	},
 }
@@ -46,7 +48,8 @@ type water struct {
 	earlyPrincipal                                  azure.PrincipalID
 	prod                                            *cluster
 
-	before, after int // high-scope assignments
+	before, after int       // high-scope assignments
+	rolledOut     time.Time // when the cluster got its own identity
 }
 
 func (w *water) subs() (platform, hub azure.ID) {
@@ -259,6 +262,7 @@ func (w *water) dedicate(ctx context.Context) error {
 	if w.prod, err = w.create(ctx, w.scripts, w.prod.id, w.body(w.identity, 3)); err != nil {
 		return err
 	}
+	w.rolledOut = w.now()
 	w.works("telemetry-prod uses %s", w.identity.Name())
 	_, err = w.aksid(ctx, run{args: []string{"check", "telemetry-prod", "--kube", filepath.Join(w.Folder, "volumes.json")}, as: w.reviewer})
 	return err
@@ -298,7 +302,7 @@ func (w *water) narrow(ctx context.Context) error {
 	}
 	err := w.revoke(ctx, w.operator(), func(a assignment) bool {
 		p := a.Properties.PrincipalID
-		return a.high() && slices.Contains([]azure.PrincipalID{w.scripts.id, w.integrator.id, w.deployment, w.earlyPrincipal}, p)
+		return p == w.earlyPrincipal || a.high() && slices.Contains([]azure.PrincipalID{w.scripts.id, w.integrator.id, w.deployment}, p)
 	})
 	if err != nil {
 		return err
