@@ -113,6 +113,11 @@ func (w *walk) directory(ctx context.Context) {
 	for _, s := range w.schedules {
 		ids = append(ids, s.Grant.Principal)
 	}
+	for _, v := range w.events {
+		if !v.Principal.IsZero() {
+			ids = append(ids, v.Principal)
+		}
+	}
 	w.mu.Unlock()
 	slices.SortFunc(ids, func(a, b azure.PrincipalID) int { return strings.Compare(a.String(), b.String()) })
 	const most = 1000 // ids in one call of getByIds (Microsoft Graph reference)

@@ -205,6 +205,7 @@ func (m *maker) directory() {
 		Managed azure.ID          `json:"managedIdentityOf,omitzero"`
 		Found   bool              `json:"found"` // in the directory
 		Asked   bool              `json:"asked"` // the directory was asked
+		ActsFor []string          `json:"actsFor,omitempty"`
 	}
 	type group struct {
 		ID      azure.PrincipalID   `json:"id"`
@@ -217,7 +218,7 @@ func (m *maker) directory() {
 	principals, groups := []principal{}, []group{}
 	for _, id := range slices.SortedFunc(maps.Keys(m.matters.principals), compareIDs) {
 		o, known := m.Estate.Object(id)
-		principals = append(principals, principal{id, o.Type, o.Name, o.App, o.Managed, known == estate.Known, known != estate.Unread})
+		principals = append(principals, principal{id, o.Type, o.Name, o.App, o.Managed, known == estate.Known, known != estate.Unread, m.matters.acts[id]})
 		members, _ := m.Estate.Members(id)
 		owners, whole := m.Estate.Owners(id)
 		if strings.EqualFold(o.Type, "Group") || len(members)+len(owners) > 0 {
@@ -271,12 +272,20 @@ func (m *maker) activity() {
 		c := change{ID: v.ID, Time: v.Time, Caller: m.caller(v), Principal: v.Principal, App: v.App, Operation: v.Operation, Status: v.Status, SubStatus: v.SubStatus,
 			Scope: v.Scope, Correlation: v.CorrelationID}
 		if g := v.Grant; g != nil {
-			c.Given = &given{m.Estate.RoleName(g.Role), g.Role, g.Principal, m.Estate.PrincipalName(g.Principal), g.Scope}
+			c.Given = &given{m.Estate.RoleName(g.Role), g.Role, g.Principal, m.who(g.Principal), g.Scope}
 		}
 		changes = append(changes, c)
 	}
 	m.add("activity/changes.json", changes)
 	m.facts.changes = changes
+}
+
+// who is how a person calls a principal.
+func (m *maker) who(p azure.PrincipalID) string {
+	if o, known := m.Estate.Object(p); (known != estate.Known || o.Name == "") && len(m.matters.acts[p]) > 0 {
+		return "the " + m.matters.acts[p][0]
+	}
+	return m.Estate.PrincipalName(p)
 }
 
 // caller is who the log says it was.

@@ -13,12 +13,13 @@ type matters struct {
 	e          *estate.Estate
 	scopes     []azure.ID // the clusters, what they refer to, their identities and node resource groups
 	principals map[azure.PrincipalID]bool
-	grants     map[string]bool // role assignments by the key of their id
-	left       int             // role assignments that were read and concern no cluster
+	acts       map[azure.PrincipalID][]string // what identities do for which cluster
+	grants     map[string]bool                // role assignments by the key of their id
+	left       int                            // role assignments that were read and concern no cluster
 }
 
 func newMatters(e *estate.Estate) *matters {
-	m := &matters{e: e, principals: map[azure.PrincipalID]bool{}, grants: map[string]bool{}}
+	m := &matters{e: e, principals: map[azure.PrincipalID]bool{}, acts: map[azure.PrincipalID][]string{}, grants: map[string]bool{}}
 	acting := map[azure.PrincipalID]bool{}
 	for _, c := range e.Clusters {
 		m.scopes = append(append(m.scopes, c.ID, c.NodeGroup()), c.References()...)
@@ -26,6 +27,7 @@ func newMatters(e *estate.Estate) *matters {
 			m.scopes = append(m.scopes, id.Resource)
 			if id.Known() {
 				acting[id.Principal] = true
+				m.acts[id.Principal] = append(m.acts[id.Principal], id.Label()+" identity of "+c.ID.Name())
 				for _, g := range e.Policy.GroupsOf(id.Principal) {
 					acting[g] = true
 				}

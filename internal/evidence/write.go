@@ -95,12 +95,14 @@ func archive(w io.Writer, files []File) error {
 	return z.Close()
 }
 
-// Bounds of a bundle that is read.
-const (
-	maxFiles = 10_000
-	maxFile  = 256 << 20 // bytes
-	maxTotal = 1 << 30
-)
+// limits bound a bundle that is read: files, and bytes of one and of all.
+type limits struct{ files, file, total int }
+
+var usual = limits{10_000, 256 << 20, 1 << 30}
+
+func (l limits) tooMany() error {
+	return fmt.Errorf("it holds more than %d files or %d bytes", l.files, l.total)
+}
 
 // safe reports whether a path may stand in a bundle: below it, with slashes, in one way only.
 func safe(path string) bool {
@@ -108,19 +110,21 @@ func safe(path string) bool {
 }
 
 // Read reads a bundle from a folder or an archive.
-func Read(path string) ([]File, error) {
+func Read(path string) ([]File, error) { return usual.read(path) }
+
+func (l limits) read(path string) ([]File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return readFolder(path)
+		return l.folder(path)
 	}
-	return readZip(path)
+	return l.zip(path)
 }
 
-func readFolder(root string) (out []File, err error) {
-	var total int64
+func (l limits) folder(root string) (out []File, err error) {
+	total := 0
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -133,10 +137,9 @@ func readFolder(root string) (out []File, err error) {
 		if !d.Type().IsRegular() {
 			return fmt.Errorf("%s is no plain file: a bundle has none", name)
 		}
-		data, err := readBounded(path)
-		total += int64(len(data))
-		if err == nil && (len(out) == maxFiles || total > maxTotal) {
-			err = errTooLarge
+		data, err := l.open(path)
+		if total += len(data); err == nil && (len(out) == l.files || total > l.total) {
+			err = l.tooMany()
 		}
 		out = append(out, File{name, data})
 		return err
@@ -144,35 +147,33 @@ func readFolder(root string) (out []File, err error) {
 	return out, err
 }
 
-var errTooLarge = fmt.Errorf("it holds more than %d files or %d MiB", maxFiles, maxTotal>>20)
-
-func readBounded(path string) ([]byte, error) {
+func (l limits) open(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return bounded(path, f)
+	return l.bounded(path, f)
 }
 
-func bounded(name string, r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+func (l limits) bounded(name string, r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, int64(l.file)+1))
+	if err == nil && len(data) > l.file {
+		err = fmt.Errorf("%s is larger than %d bytes", name, l.file)
 	}
 	return data, err
 }
 
 // readZip reads an archive. Nothing is written anywhere, so that no path can lead out of it; what a file says of its size is not
 // believed.
-func readZip(path string) (out []File, err error) {
+func (l limits) zip(path string) (out []File, err error) {
 	z, err := zip.OpenReader(path)
 	if err != nil {
 		return nil, fmt.Errorf("it is no folder and no archive: %w", err)
 	}
 	defer z.Close()
-	if len(z.File) > maxFiles {
-		return nil, errTooLarge
+	if len(z.File) > l.files {
+		return nil, l.tooMany()
 	}
 	total, seen := 0, map[string]bool{}
 	for _, f := range z.File {
@@ -187,25 +188,25 @@ func readZip(path string) (out []File, err error) {
 			return nil, fmt.Errorf("%s is no plain file: a bundle has none", f.Name)
 		}
 		seen[f.Name] = true
-		data, err := unpack(f)
+		data, err := l.unpack(f)
 		if err != nil {
 			return nil, err
 		}
-		if total += len(data); total > maxTotal {
-			return nil, errTooLarge
+		if total += len(data); total > l.total {
+			return nil, l.tooMany()
 		}
 		out = append(out, File{f.Name, data})
 	}
 	return out, nil
 }
 
-func unpack(f *zip.File) ([]byte, error) {
+func (l limits) unpack(f *zip.File) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	defer r.Close()
-	data, err := bounded(f.Name, r)
+	data, err := l.bounded(f.Name, r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
