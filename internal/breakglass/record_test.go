@@ -16,9 +16,8 @@ import (
 )
 
 var (
-	oncall   = Person{Object: azure.MustGUID("b0000000-0000-0000-0000-000000000001"), Name: "oncall"}
-	security = Person{Object: azure.MustGUID("b0000000-0000-0000-0000-000000000002"), Name: "security"}
-	start    = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	oncall = Person{Object: azure.MustGUID("b0000000-0000-0000-0000-000000000001"), Name: "oncall"}
+	start  = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 )
 
 func newFile(t *testing.T) File {
