@@ -42,7 +42,9 @@ var rules = map[string]rule{
 
 	"internal/kql": {why: "a query language over rows: it knows neither Azure nor where the rows come from"},
 
-	"internal/cloud/store": {modules: "modernc.org/sqlite",
+	"internal/filelock": {why: "that one process at a time has something is the same for a data folder and for a watcher's state"},
+
+	"internal/cloud/store": {packages: "internal/filelock", modules: "modernc.org/sqlite",
 		why: "documents in transactions: it knows no Azure, so that another backend replaces this package alone; the driver needs no cgo"},
 	"internal/cloud/store/storetest": {packages: "internal/cloud/store",
 		why: "the contract knows the interface, not a backend"},
@@ -81,8 +83,11 @@ var rules = map[string]rule{
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
-	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/whocan",
+	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/whocan internal/watch",
 		why: "shows results and computes none"},
+
+	"internal/watch": {packages: "internal/azure internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",
+		why: "tells of changes as they happen, in words of its own: what is printed where is its caller's affair"},
 
 	"internal/drill/act": {
 		why: "what aksid and the controllers' program say to each other: a module of its own imports it, and nothing is to be drawn in there"},
@@ -111,6 +116,7 @@ var rules = map[string]rule{
 			internal/remedy
 			internal/report
 			internal/scenario
+			internal/watch
 			internal/whocan`,
 		modules: "github.com/spf13/cobra github.com/spf13/pflag github.com/jmespath/go-jmespath golang.org/x/term github.com/rogpeppe/go-internal/lockedfile",
 		why:     "flags, files and exit codes; it starts the local Azure through cloud alone, never through cloud's children"},

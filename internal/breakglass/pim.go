@@ -53,7 +53,7 @@ func (d Desk) placeInPIM(ctx context.Context, c *Case, i int) (Given, error) {
 func pimBody(c *Case, g Wanted, what string, schedule object) object {
 	p := object{
 		"principalId": g.Principal.String(), "roleDefinitionId": definitionID(g), "requestType": what,
-		"justification": c.Why, "ticketInfo": object{"ticketNumber": c.ID, "ticketSystem": "aksid break-glass"},
+		"justification": c.Why, "ticketInfo": object{"ticketNumber": c.ID, "ticketSystem": estate.TicketSystem},
 	}
 	if schedule != nil {
 		p["scheduleInfo"] = schedule

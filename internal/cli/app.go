@@ -97,6 +97,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 		newWhoCan(a),
 		newBreakglass(a),
 		newEvidence(a),
+		newWatch(a),
 		newDemo(a),
 		newScenario(a),
 		newUp(a),

@@ -270,13 +270,8 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 	}
 	defer p.start()()
 	e, err := source.Load(ctx)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return nil, err
-	case errors.As(err, new(*estate.Refused)):
-		return nil, unreadError{err}
-	case err != nil:
-		return nil, usageError{err}
+	if err != nil {
+		return nil, loadError(err)
 	}
 	if !o.creator.IsZero() {
 		e.NameCreator(o.creator)
@@ -288,6 +283,17 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 		e.AddKube(e.Clusters[0], o.objects)
 	}
 	return e, nil
+}
+
+// loadError is why nothing could be read: it may not be, or what the user names is not there.
+func loadError(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, new(*estate.Refused)):
+		return unreadError{err}
+	}
+	return usageError{err}
 }
 
 func readKube(paths []string) (*estate.Kube, error) {

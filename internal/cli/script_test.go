@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -146,7 +147,7 @@ func TestScripts(t *testing.T) {
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
-			"cluster": cluster, "federate": federate, "told": holds, "plane": plane,
+			"cluster": cluster, "federate": federate, "told": holds, "hook": hook, "locked": locked, "plane": plane,
 		},
 	})
 }
@@ -265,8 +266,8 @@ func managedIdentity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("PRINCIPAL", made.Properties.PrincipalID)
 }
 
-// cluster makes a cluster with an OIDC issuer in a resource group of its own, sets CLUSTER to its id and ISSUER to the issuer's
-// URL: cluster FOLDER NAME.
+// cluster makes a cluster with an OIDC issuer in a resource group of its own, sets CLUSTER to its id, CONTROL_PLANE to its
+// identity's object id and ISSUER to the issuer's URL: cluster FOLDER NAME.
 func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	group := "/subscriptions/" + ts.Getenv("SUBSCRIPTION") + "/resourceGroups/rg-" + args[1]
 	as(ts, args[0], http.MethodPut, group+"?api-version=2021-04-01", doc{"location": "westeurope"}, nil)
@@ -274,6 +275,7 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	as(ts, args[0], http.MethodPut, id+"?api-version=2024-09-01", doc{"location": "westeurope", "identity": doc{"type": "SystemAssigned"}, "properties": doc{
 		"oidcIssuerProfile": doc{"enabled": true}, "agentPoolProfiles": []doc{{"name": "nodepool1", "mode": "System"}}}}, nil)
 	var made struct {
+		Identity   struct{ PrincipalID string }
 		Properties struct {
 			State  string                     `json:"provisioningState"`
 			Issuer struct{ IssuerURL string } `json:"oidcIssuerProfile"`
@@ -283,7 +285,41 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 		as(ts, args[0], http.MethodGet, id+"?api-version=2024-09-01", nil, &made)
 	}
 	ts.Setenv("CLUSTER", id)
+	ts.Setenv("CONTROL_PLANE", made.Identity.PrincipalID)
 	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
+}
+
+// hook is a webhook that answers with a status and appends what it is told to a file. It sets HOOK to its URL: hook FILE STATUS.
+func hook(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err == nil {
+			_, err = fmt.Fprintf(f, "%d %s %s\n", status, r.Header.Get("webhook-signature"), body)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			status = http.StatusInternalServerError
+		}
+		w.WriteHeader(status)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("HOOK", server.URL+"/T0KEN")
+}
+
+// locked waits until a lock file that was not there is taken: its owner writes into it then. locked FILE.
+func locked(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(text) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nobody takes %s", args[0])
+		}
+	}
 }
 
 // plane waits until a control plane is published in a data folder, or with ! checks that none is: plane FOLDER.

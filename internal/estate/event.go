@@ -120,30 +120,54 @@ var statusNames = func() map[string]int {
 // maxBody bounds the JSON text inside of an entry, in bytes; ARM takes 4 MiB.
 const maxBody = 4 << 20
 
-// written is the role assignment that an entry says was sent or is there: requestbody in the entry of a beginning,
-// responseBody in that of an end, both JSON in a string (Azure RBAC, activity logs for changes).
+// written is the role assignment that an entry says was sent or is there.
 func (v *Event) written() *rbac.Grant {
 	if !v.onRoles() {
 		return nil
 	}
-	for _, key := range []string{"properties.responseBody", "properties.requestbody"} {
-		text := textAt(v.Doc, key)
-		if text == "" || len(text) > maxBody {
-			continue
-		}
-		body, err := decodeText([]byte(text))
-		if err != nil {
-			continue
-		}
-		if mapAt(body, "properties") == nil {
-			body = map[string]any{"properties": body}
-		}
-		doc, _ := body.(map[string]any)
+	for doc := range v.bodies() {
 		if g, ok := grantOf(Resource{ID: v.Scope, Doc: doc}); ok {
 			return &g
 		}
 	}
 	return nil
+}
+
+// bodies are what an entry says is there, and was sent: responseBody in the entry of an end, requestbody in that of a
+// beginning, both JSON in a string (Azure RBAC, activity logs for changes).
+func (v *Event) bodies() iter.Seq[Doc] {
+	return func(yield func(Doc) bool) {
+		for _, key := range []string{"properties.responseBody", "properties.requestbody"} {
+			text := textAt(v.Doc, key)
+			if text == "" || len(text) > maxBody {
+				continue
+			}
+			body, err := decodeText([]byte(text))
+			if err != nil {
+				continue
+			}
+			if mapAt(body, "properties") == nil {
+				body = map[string]any{"properties": body}
+			}
+			if doc, _ := body.(map[string]any); doc != nil && !yield(doc) {
+				return
+			}
+		}
+	}
+}
+
+// BreakGlass is the request that a role was given for in an emergency, as its mark or its ticket in Privileged Identity
+// Management says. The mark is empty where the role is PIM's: that one ends by itself.
+func (v *Event) BreakGlass() (request string, m Mark, ok bool) {
+	for doc := range v.bodies() {
+		if m, marked, _ := ParseMark(textAt(doc, "properties.description")); marked {
+			return m.Request, m, true
+		}
+		if strings.EqualFold(textAt(doc, "properties.ticketInfo.ticketSystem"), TicketSystem) {
+			return textAt(doc, "properties.ticketInfo.ticketNumber"), Mark{}, true
+		}
+	}
+	return "", Mark{}, false
 }
 
 // onRoles reports whether an operation is about a role assignment, one of Privileged Identity Management's or a role.

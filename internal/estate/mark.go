@@ -24,6 +24,9 @@ type Mark struct {
 // markPrefix begins the description of a marked assignment.
 const markPrefix = "aksid break-glass "
 
+// TicketSystem is what a request to Privileged Identity Management names as the system of its ticket, which is the request's id.
+const TicketSystem = "aksid break-glass"
+
 // String is the description. Azure takes 1,024 characters there.
 func (m Mark) String() string {
 	return fmt.Sprintf(markPrefix+"%s until %s requested by %s approved by %s for %s", m.Request, m.Until.UTC().Format(time.RFC3339), m.Requester, m.Approver, m.Cluster)

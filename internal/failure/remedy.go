@@ -35,6 +35,9 @@ var firstPartyApps = map[string]string{
 	"7319c514-987d-4e9b-ac3d-d38c4f427f4c": "Azure Kubernetes Service",
 }
 
+// FirstParty is the name of an application of Microsoft that acts in customers' subscriptions, by its client id; "" for others.
+func FirstParty(client azure.GUID) string { return firstPartyApps[client.String()] }
+
 func (f *Failure) firstParty() bool { return firstPartyApps[strings.ToLower(f.Client)] != "" }
 
 // grants adds the role assignments that end the failure, as far as the text says which.

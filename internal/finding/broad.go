@@ -27,7 +27,7 @@ func (p *Pass) reportBroad(id estate.Identity) {
 	var broad []held
 	var grants []*rbac.Grant
 	for _, h := range p.held(id) {
-		if isBroadScope(h.grant.Scope) && isBroadRole(p.Estate, h.grant.Role) {
+		if IsBroadScope(h.grant.Scope) && IsBroadRole(p.Estate, h.grant.Role) {
 			broad, grants = append(broad, h), append(grants, h.grant)
 		}
 	}

@@ -15,7 +15,7 @@ var canGrantRoles = Rule{
 		for _, id := range p.Identities {
 			for _, h := range p.held(id) {
 				role, ok := p.Estate.Policy.Role(h.grant.Role)
-				if !ok || !role.Grants("Microsoft.Authorization/roleAssignments/write", false) || isBroadScope(h.grant.Scope) {
+				if !ok || !role.Grants("Microsoft.Authorization/roleAssignments/write", false) || IsBroadScope(h.grant.Scope) {
 					continue
 				}
 				f := Finding{

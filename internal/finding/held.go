@@ -110,8 +110,8 @@ func (a *Assessment) metBy(grants []*rbac.Grant) *rbac.Grant {
 	return nil
 }
 
-// isBroadScope reports whether a scope is a subscription or above.
-func isBroadScope(id azure.ID) bool {
+// IsBroadScope reports whether a scope is a subscription or above.
+func IsBroadScope(id azure.ID) bool {
 	switch strings.ToLower(id.Type()) {
 	case strings.ToLower(azure.TypeSubscription), strings.ToLower(azure.TypeManagementGroup), strings.ToLower(azure.TypeTenant):
 		return true
@@ -119,9 +119,9 @@ func isBroadScope(id azure.ID) bool {
 	return false
 }
 
-// isBroadRole reports whether a role changes resources of any kind, or gives roles: Owner, Contributor,
+// IsBroadRole reports whether a role changes resources of any kind, or gives roles: Owner, Contributor,
 // User Access Administrator and whatever custom role is like them.
-func isBroadRole(e *estate.Estate, role azure.GUID) bool {
+func IsBroadRole(e *estate.Estate, role azure.GUID) bool {
 	r, ok := e.Policy.Role(role)
 	return ok && (r.Grants("Microsoft.Authorization/roleAssignments/write", false) ||
 		r.Grants("Microsoft.Compute/virtualMachines/write", false) && r.Grants("Microsoft.KeyVault/vaults/write", false))

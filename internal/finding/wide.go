@@ -27,9 +27,9 @@ var wideScope = Rule{
 // reportWide speaks of roles that change something, on subscriptions and on resource groups that are not the cluster's own.
 func (p *Pass) reportWide(id estate.Identity, h held) {
 	g := h.grant
-	broad := isBroadScope(g.Scope)
+	broad := IsBroadScope(g.Scope)
 	group := strings.EqualFold(g.Scope.Type(), azure.TypeResourceGroup) && !p.Estate.IsNodeGroup(g.Scope)
-	if !broad && !group || broad && isBroadRole(p.Estate, g.Role) || group && p.grantsRoles(g.Role) || p.readsOnly(g.Role) {
+	if !broad && !group || broad && IsBroadRole(p.Estate, g.Role) || group && p.grantsRoles(g.Role) || p.readsOnly(g.Role) {
 		return
 	}
 	f := Finding{

@@ -14,6 +14,8 @@ import (
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"aksid/internal/filelock"
 )
 
 const (
@@ -77,7 +79,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return nil, err
 	}
-	lock, err := lockFile(path + ".lock")
+	lock, err := filelock.Take(path + ".lock") // not the data file: closing that would drop SQLite's own locks
 	if err != nil {
 		return nil, storeError(err)
 	}

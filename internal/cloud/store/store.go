@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+
+	"aksid/internal/filelock"
 )
 
 // Doc is a document. Kind and Key name it; keys compare as bytes.
@@ -60,7 +62,7 @@ type Options struct {
 var (
 	ErrNotFound = errors.New("not found")
 	ErrReadOnly = errors.New("write in a read-only transaction")
-	ErrLocked   = errors.New("in use by another process")
+	ErrLocked   = filelock.ErrLocked
 	ErrNewer    = errors.New("written by a newer version")
 	ErrFull     = errors.New("disk full")
 	ErrCorrupt  = errors.New("damaged or not a data file")

@@ -1,4 +1,4 @@
-package store
+package filelock
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 // errSharingViolation is ERROR_SHARING_VIOLATION of winerror.h.
 const errSharingViolation = syscall.Errno(32)
 
-// lockFile opens the file at path so that nobody else can open it; the system closes it when the process ends.
-func lockFile(path string) (io.Closer, error) {
+// Take opens the file at path so that nobody else can open it; the system closes it when the process ends. Errors: ErrLocked.
+func Take(path string) (io.Closer, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package store
+package filelock
 
 import (
 	"cmp"
@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that the file at path stands for; the kernel releases it when the process ends, however it
+// Take takes the lock that the file at path stands for; the kernel releases it when the process ends, however it
 // ends. The file stays: removing it would let two processes lock two files of one name. It holds the owner's process
-// id. It is not the data file itself, since closing that would drop SQLite's own locks.
-func lockFile(path string) (io.Closer, error) {
+// id. Errors: ErrLocked.
+func Take(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
