@@ -247,8 +247,14 @@ func (f *freight) identityFirst(ctx context.Context) (err error) {
 	if _, err := f.aksid(ctx, run{args: []string{"check", "freight-prod", "--before", before}, as: f.reader, want: 1}); err != nil {
 		return err
 	}
+	if err := f.routeLogs(ctx); err != nil {
+		return err
+	}
 	f.say("The subnet is the network team's. The platform team cannot help itself:")
 	if err := f.refused(f.grant(ctx, f.platform, "Network Contributor", f.Control, f.Subnet), http.StatusForbidden, "AuthorizationFailed"); err != nil {
+		return err
+	}
+	if err := f.askLogs(ctx); err != nil {
 		return err
 	}
 	for _, scope := range []azure.ID{f.Subnet, f.Routes} {
@@ -257,6 +263,47 @@ func (f *freight) identityFirst(ctx context.Context) (err error) {
 		}
 		f.changed("network team: Network Contributor on %s alone, for %s", scope.Name(), f.Identity.Name())
 	}
+	return nil
+}
+
+func (f *freight) workspace() azure.ID {
+	return f.Identities.Resource("Microsoft.OperationalInsights/workspaces", "log-freight")
+}
+
+// routeLogs sends the activity log of the network team's subscription to Log Analytics.
+func (f *freight) routeLogs(ctx context.Context) error {
+	workspace := f.workspace()
+	if err := f.build(ctx, f.platform, resource{workspace, doc{"properties": doc{}}}); err != nil {
+		return err
+	}
+	if err := f.grant(ctx, f.platform, "Log Analytics Contributor", f.network.id, workspace); err != nil {
+		return err
+	}
+	setting := azure.SubscriptionID(f.Hub.Subscription()).Resource("Microsoft.Insights/diagnosticSettings", "to-log-freight")
+	err := f.put(ctx, f.network, setting, doc{"properties": doc{"workspaceId": workspace.String(), "logs": []doc{{"category": "Administrative", "enabled": true}}}}, nil)
+	if err == nil {
+		f.changed("network team: the activity log of subscription Hub goes to Log Analytics, workspace %s", workspace.Name())
+	}
+	return err
+}
+
+// askLogs asks Log Analytics who was refused.
+func (f *freight) askLogs(ctx context.Context) error {
+	const query = `AzureActivity | where ActivityStatusValue == "Failure" | project Caller, OperationNameValue`
+	var answer struct {
+		Tables []struct{ Rows [][]string }
+	}
+	path := f.workspace().Join("query").String() + "?api-version=2017-10-01"
+	if err := f.call(ctx, f.network, http.MethodPost, path, doc{"query": query}, &answer); err != nil {
+		return err
+	}
+	if len(answer.Tables) != 1 || len(answer.Tables[0].Rows) != 1 || answer.Tables[0].Rows[0][0] != f.platform.id.String() {
+		return fmt.Errorf("log analytics should tell of one refusal, to %s, but: %v", f.platform.id, answer.Tables)
+	}
+	row := answer.Tables[0].Rows[0]
+	f.say("The network team sees it in Log Analytics, by the exact principal:")
+	f.who("query", "%s", query)
+	f.who("answer", "%s (%s): %s", row[0], f.names[f.platform.id], row[1])
 	return nil
 }
 
