@@ -14,6 +14,7 @@ import (
 
 	"aksid/internal/cloud"
 	"aksid/internal/local"
+	"aksid/internal/report"
 	"aksid/internal/scenario"
 )
 
@@ -68,11 +69,11 @@ func runScenario(ctx context.Context, a *App, o scenarioOptions) error {
 	story, ok := scenario.Find(o.Name)
 	switch {
 	case o.Name == "":
-		return a.listScenarios()
+		return a.listScenarios(o, scenario.Stories...)
 	case !ok:
 		return usagef("there is no scenario %q; see: aksid scenario --list", o.Name)
 	case o.List:
-		return a.listSteps(story)
+		return a.listScenarios(o, story)
 	case o.Until < 0 || o.Until > len(story.Steps()):
 		return usagef("%s has %d steps; --until takes one of them", story.Name, len(story.Steps()))
 	case o.Step && o.Output != "table":
@@ -91,9 +92,14 @@ func (a *App) play(ctx context.Context, o scenarioOptions, story scenario.Story)
 	if err != nil {
 		return false, err
 	}
-	if !o.Keep {
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	}
+	defer func() {
+		switch {
+		case !o.Keep:
+			err = errors.Join(err, os.RemoveAll(dir))
+		case err != nil:
+			a.note("what there is so far is kept; look at it with: aksid up --data %s", dir)
+		}
+	}()
 	files := filepath.Join(dir, "files")
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return false, folderError(dir, err)
@@ -169,20 +175,36 @@ aksid: later it starts again with: aksid up --data %s
 `, s.URL, local.DataVar, s.dir, local.FromVar, local.From, files, s.dir)
 }
 
-func (a *App) listScenarios() error {
-	for _, s := range scenario.Stories {
-		if _, err := fmt.Fprintf(a.Out, "%-10s%s\n%s", s.Name, s.Title, wrap("          ", s.Case)); err != nil {
-			return err
-		}
-	}
-	return nil
+// listed is a case study in the list.
+type listed struct {
+	Name  string   `json:"name"`
+	Title string   `json:"title"`
+	Case  string   `json:"case"`
+	Given []string `json:"given"`
+	Steps []string `json:"steps"`
 }
 
-func (a *App) listSteps(s scenario.Story) error {
-	for i, title := range s.Steps() {
-		if _, err := fmt.Fprintf(a.Out, "%2d. %s\n", i+1, title); err != nil {
-			return err
-		}
+// listScenarios lists case studies; one alone with its steps.
+func (a *App) listScenarios(o scenarioOptions, stories ...scenario.Story) error {
+	var out []listed
+	for _, s := range stories {
+		out = append(out, listed{s.Name, s.Title, s.Case, append([]string{}, s.Given...), s.Steps()})
+	}
+	switch o.Output {
+	case "json":
+		return report.JSON(a.Out, out)
+	case "markdown":
+		return usagef("a list is -o table or json; -o markdown is for a story that is told")
+	}
+	for _, s := range out {
+		fmt.Fprintf(a.Out, "%-10s%s\n%s", s.Name, s.Title, wrap("          ", s.Case))
+	}
+	if len(out) > 1 {
+		return nil
+	}
+	fmt.Fprintln(a.Out)
+	for i, title := range out[0].Steps {
+		fmt.Fprintf(a.Out, "%2d. %s\n", i+1, title)
 	}
 	return nil
 }

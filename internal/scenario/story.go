@@ -229,7 +229,7 @@ func (s *Stage) relative(text string) string {
 	if s.Folder == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, s.Folder+"/", "")
+	return strings.ReplaceAll(text, s.Folder+string(filepath.Separator), "")
 }
 
 // quoted are arguments as they are typed into a shell.
