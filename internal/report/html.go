@@ -135,6 +135,7 @@ func pageOf(c Cluster, index int) pageCluster {
 }
 
 func pageFindingOf(f Finding) pageFinding {
+	f = f.brief()
 	p := pageFinding{Class: f.Severity, Symbol: symbols[f.Severity], Severity: strings.ToUpper(string(f.Severity[:1])) + string(f.Severity[1:]),
 		Title: clean(f.Title), Detail: clean(f.Detail), Rule: f.Rule}
 	if f.Accepted != nil {

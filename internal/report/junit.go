@@ -135,11 +135,7 @@ func (r Report) rule(c Cluster, rule *finding.Rule) junitCase {
 		if len(texts) == 0 {
 			worst = f
 		}
-		text := message(c, f)
-		if f.Accepted != nil {
-			text += "\nAccepted " + clean(acceptance(f))
-		}
-		texts = append(texts, text)
+		texts = append(texts, message(c, f))
 	}
 	if len(texts) > 0 {
 		r.judge(&out, worst, strings.Join(texts, "\n\n"))

@@ -101,6 +101,7 @@ func (p *printer) markdownFindings(title string, fs []Finding) {
 		p.print("\n### %s\n", title)
 	}
 	for _, f := range fs {
+		f = f.brief()
 		p.print("\n**%s** (%s)\n", markdown(f.Title), f.Rule)
 		if f.Detail != "" {
 			p.print("\n%s\n", markdown(f.Detail))

@@ -150,8 +150,10 @@ func (r Report) counted() Report {
 
 func (t *Tally) add(c Cluster) {
 	t.Clusters++
-	for s, n := range c.severities() {
-		t.Findings[s] += n
+	for _, f := range c.Findings {
+		if f.SameAs == nil {
+			t.Findings[f.Severity]++
+		}
 	}
 	t.Undecided = t.Undecided || slices.ContainsFunc(c.Requirements, func(q Requirement) bool {
 		return q.Status == finding.Unknown && q.Needed == catalogue.Now

@@ -120,6 +120,7 @@ type Finding struct {
 	Remedy       Remedy              `json:"remedy"`
 	Excess       *finding.Excess     `json:"excess,omitempty"`   // of a role that is too much
 	Accepted     *finding.Acceptance `json:"accepted,omitempty"` // somebody lives with it
+	SameAs       *azure.ID           `json:"sameAs,omitempty"`   // the cluster at which the same cause is told; counted there
 	Written      []Place             `json:"written,omitempty"`  // in a plan or template: what it is about, the most telling first
 }
 
@@ -131,15 +132,43 @@ type Remedy struct {
 // New makes the report of a check. Clusters are checked as they are printed, so that thousands take no more memory than one.
 func New(e *estate.Estate, checks iter.Seq[finding.Result]) Report {
 	return Report{From: e.From, Incomplete: e.Incomplete, Clusters: func(yield func(Cluster) bool) {
+		first := map[told]azure.ID{}
 		for c := range checks {
-			if !yield(cluster(e, c)) {
+			if !yield(cluster(e, c, first)) {
 				return
 			}
 		}
 	}}
 }
 
-func cluster(e *estate.Estate, r finding.Result) Cluster {
+// told is a cause, whichever cluster it is told at: a role that an identity lacks somewhere, a setting of a registry, a lock.
+type told struct {
+	rule, title, scope string
+	principal          azure.PrincipalID
+}
+
+// sameAs is the cluster that a finding was told at before, if its cause is none of this cluster's own; nil if it is new.
+func sameAs(cluster azure.ID, f finding.Finding, first map[told]azure.ID) *azure.ID {
+	if f.Scope.IsZero() || cluster.Contains(f.Scope) {
+		return nil
+	}
+	cause := told{f.Rule.ID, f.Title, f.Scope.Key(), f.Principal}
+	if at, ok := first[cause]; ok && !at.Equal(cluster) {
+		return &at
+	}
+	first[cause] = cluster
+	return nil
+}
+
+// brief is a finding as people are told it: one whose cause was told at another cluster only says so.
+func (f Finding) brief() Finding {
+	if f.SameAs != nil {
+		f.Detail, f.Consequences, f.Remedy, f.Written = "the same cause as at cluster "+f.SameAs.Name(), nil, Remedy{}, nil
+	}
+	return f
+}
+
+func cluster(e *estate.Estate, r finding.Result, first map[told]azure.ID) Cluster {
 	id := r.Cluster.ID
 	c := Cluster{
 		ID: id, Name: id.Name(), ResourceGroup: id.ResourceGroup(), Subscription: id.Subscription(),
@@ -150,7 +179,9 @@ func cluster(e *estate.Estate, r finding.Result) Cluster {
 		c.Identities = append(c.Identities, identity(e, r.Cluster, i))
 	}
 	for _, f := range r.Findings {
-		c.Findings = append(c.Findings, problem(e, id, f))
+		x := problem(e, id, f)
+		x.SameAs = sameAs(id, f, first)
+		c.Findings = append(c.Findings, x)
 	}
 	for _, f := range r.Accepted {
 		c.Accepted = append(c.Accepted, problem(e, id, f))

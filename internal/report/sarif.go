@@ -226,12 +226,16 @@ func sarifResultOf(c Cluster, f Finding, rule int, seen map[string]int) sarifRes
 
 // message says all of a finding in plain text.
 func message(c Cluster, f Finding) string {
+	f = f.brief()
 	out := clean(c.Name + ": " + f.Title)
 	if f.Detail != "" {
 		out += " — " + clean(f.Detail)
 	}
 	for _, line := range f.Consequences {
 		out += "\n→ " + clean(line)
+	}
+	if f.Accepted != nil {
+		out += "\nAccepted " + clean(acceptance(f))
 	}
 	for i, line := range f.Remedy.Az {
 		if i == 0 {

@@ -230,6 +230,7 @@ func (p *printer) findings(title string, fs []Finding) {
 		width = max(width, min(most, utf8.RuneCountInString(f.Title)))
 	}
 	for _, f := range fs {
+		f = f.brief()
 		p.print("  %s %s   %s\n", p.symbol(f.Severity), pad(f.Title, width), p.paint(f.Rule, dim))
 		if f.Detail != "" {
 			p.print("    %s\n", f.Detail)

@@ -105,3 +105,25 @@ func TestTableTook(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// One cause is told at one cluster; the others say where. Each person's format does so, and it counts once.
+func TestSharedCauseIsToldOnce(t *testing.T) {
+	a, _ := archive(t, "shared")
+	r := check(t, a, "freightacr")
+	for _, format := range []string{"table", "markdown", "html", "junit", "sarif"} {
+		out := r.print(t, format, Table{})
+		if n := strings.Count(out, "az acr update --admin-enabled false"); n != 1 && format != "sarif" {
+			t.Errorf("%s tells %d times how to mend it:\n%s", format, n, out)
+		}
+		if !strings.Contains(out, "the same cause as at cluster freight-prod") {
+			t.Errorf("%s does not say where it is told:\n%s", format, out)
+		}
+	}
+	result, tally := r.Result()
+	if tally.Findings[finding.Note] != 1 {
+		t.Errorf("it counts %d times", tally.Findings[finding.Note])
+	}
+	if first, second := result.Clusters[0].Findings[0], result.Clusters[1].Findings[0]; first.SameAs != nil || second.SameAs == nil || second.Detail != first.Detail {
+		t.Errorf("first %+v, second %+v", first, second)
+	}
+}
