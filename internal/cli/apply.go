@@ -86,7 +86,7 @@ func (x *application) show() {
 		}
 		if s.ByHand != "" {
 			fmt.Fprint(x.Out, wrap("     left to you: ", s.ByHand))
-			for _, line := range remedy.Az(s.Change) {
+			for _, line := range s.Az {
 				fmt.Fprintf(x.Out, "           %s\n", plain(line))
 			}
 			continue

@@ -51,9 +51,11 @@ type Estate struct {
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 	marks        map[string]string                   // descriptions of assignments that were given in an emergency, by their key
 	policies     policy.Book
-	federated    map[string]bool // identities whose federated credentials are known, by their key
-	schedules    []*Schedule     // of Privileged Identity Management, by scope
-	eligible     map[string]bool // lower-cased subscriptions whose eligible roles are known
+	expressions  Expressions
+	fresh        map[azure.PrincipalID]bool // principals that a plan or template brings
+	federated    map[string]bool            // identities whose federated credentials are known, by their key
+	schedules    []*Schedule                // of Privileged Identity Management, by scope
+	eligible     map[string]bool            // lower-cased subscriptions whose eligible roles are known
 
 	events []*Event             // of the activity logs
 	logged map[string]time.Time // lower-cased subscriptions whose log is known, and since when

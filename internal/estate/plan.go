@@ -231,6 +231,9 @@ func (p *plan) convert() error {
 			role(p, r)
 		}
 	}
+	for _, r := range p.sorted() {
+		p.express(r)
+	}
 	p.in.planned(p.comesAfter)
 	p.noteSubscriptions()
 	return nil
@@ -308,14 +311,17 @@ func (p *plan) noteSubscriptions() {
 	if p.subs[""] == "" {
 		return
 	}
-	p.in.estate.names[unnamedSubscription] = "provider's"
+	p.in.estate.names[UnnamedSubscription] = "provider's"
 	p.in.incomplete(Incomplete{
 		What: "the subscription of a provider", Why: "the plan names none for " + p.subs[""], Right: "the subscription: --subscription ID",
 	})
 }
 
-// unnamedSubscription stands for the subscription of providers that name none.
-const unnamedSubscription = "00000000-0000-0000-0000-000000000000"
+// TargetSubscription stands for the subscription that a template will be deployed to, where nobody says which.
+const TargetSubscription = "{subscription().subscriptionId}"
+
+// UnnamedSubscription stands for the subscription of providers that name none.
+const UnnamedSubscription = "00000000-0000-0000-0000-000000000000"
 
 // put sets a member at a dotted path, and makes the objects above it.
 func put(doc Doc, path string, v any) {

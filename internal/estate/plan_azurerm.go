@@ -192,7 +192,7 @@ func (p *plan) subscription(r *planned) string {
 	}
 	s := p.providerSubscription(key)
 	if s == "" {
-		s, p.subs[""] = unnamedSubscription, key
+		s, p.subs[""] = UnnamedSubscription, key
 	}
 	if key != "" {
 		p.subs[key] = s

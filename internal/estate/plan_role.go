@@ -163,7 +163,7 @@ func (p *plan) scopesOf(f found) (scopes []azure.ID, unsure bool) {
 
 // maybeHere takes into account that a subscription which an assignment names may be that of a provider which names none.
 func (p *plan) maybeHere(r *planned, a assigned, scope azure.ID) {
-	if p.subs[""] == "" || scope.Type() != azure.TypeSubscription || scope.Subscription() == unnamedSubscription {
+	if p.subs[""] == "" || scope.Type() != azure.TypeSubscription || scope.Subscription() == UnnamedSubscription {
 		return
 	}
 	group := foreseenGUID("whoever", r.address)
@@ -172,7 +172,7 @@ func (p *plan) maybeHere(r *planned, a assigned, scope azure.ID) {
 	}
 	p.in.putObject(Object{ID: group, Type: "Group", Name: r.address})
 	p.in.addMember(group, group)
-	_ = p.in.add(assignmentDoc(azure.SubscriptionID(unnamedSubscription), foreseenGUID("here", r.address), a.role, group.String(), "Group"), "", "")
+	_ = p.in.add(assignmentDoc(azure.SubscriptionID(UnnamedSubscription), foreseenGUID("here", r.address), a.role, group.String(), "Group"), "", "")
 }
 
 // maybe notes who can be meant by an assignment.

@@ -238,7 +238,7 @@ func TestPlanStyles(t *testing.T) {
 		{name: "a local, with nothing in sight", blocks: with(joining([]string{"local.principal"}, subnetRef)), want: "Unknown NotGranted"},
 		{name: "for_each over resources", blocks: with(block{address: `azurerm_role_assignment.all["x"]`, after: `{"role_definition_name": "AcrPull"}`,
 			refs: map[string][]string{"principal_id": kubeletRef, "scope": {"each.value.id"}}, each: []string{"azurerm_container_registry.acr"}}), want: "NotGranted Granted"},
-		{name: "for_each over a set of ids", blocks: with(block{address: `azurerm_role_assignment.all["/subscriptions/` + unnamedSubscription + `/resourceGroups/rg"]`, after: `{"role_definition_name": "AcrPull"}`,
+		{name: "for_each over a set of ids", blocks: with(block{address: `azurerm_role_assignment.all["/subscriptions/` + UnnamedSubscription + `/resourceGroups/rg"]`, after: `{"role_definition_name": "AcrPull"}`,
 			refs: map[string][]string{"principal_id": kubeletRef, "scope": {"each.value"}}}), want: "NotGranted Granted"},
 		{name: "a module's output", calls: `{"module_calls": {"identity": {"expressions": {}, "module": {
 				"outputs": {"principal_id": {"expression": {"references": ["azurerm_user_assigned_identity.this.principal_id", "azurerm_user_assigned_identity.this"]}},
@@ -252,7 +252,7 @@ func TestPlanStyles(t *testing.T) {
 				refs: map[string][]string{"principal_id": {"var.principal"}, "scope": {"var.scope"}}}), want: "Granted NotGranted"},
 		{name: "inputs through two modules with for_each", calls: `{"module_calls": {"outer": {"expressions": {"who": {"references": ["azurerm_user_assigned_identity.aks.principal_id"]}}, "for_each_expression": {},
 				"module": {"variables": {"who": {}}, "module_calls": {"inner": {"expressions": {"p": {"references": ["var.who"]}, "s": {"references": ["each.key"]}}, "module": {"variables": {"p": {}, "s": {}}}}}}}}}`,
-			blocks: with(block{address: `module.outer["a"].module.inner["/subscriptions/` + unnamedSubscription + `/resourceGroups/rg"].azurerm_role_assignment.r`, after: `{"role_definition_name": "Network Contributor"}`,
+			blocks: with(block{address: `module.outer["a"].module.inner["/subscriptions/` + UnnamedSubscription + `/resourceGroups/rg"].azurerm_role_assignment.r`, after: `{"role_definition_name": "Network Contributor"}`,
 				refs: map[string][]string{"principal_id": {"var.p"}, "scope": {"var.s"}}}), want: "Granted NotGranted"},
 		{name: "a custom role", blocks: with(
 			block{address: "azurerm_role_definition.join", after: `{"name": "Subnet join", "permissions": [{"actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"], "not_actions": []}]}`, refs: map[string][]string{"scope": {"azurerm_resource_group.g.id"}}},

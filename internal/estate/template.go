@@ -94,7 +94,7 @@ func (in *filesReader) group() string {
 func (in *filesReader) deployment(t *template.Template, params template.Parameters, group string) *template.Deployment {
 	sub := in.Subscription
 	if sub.IsZero() {
-		sub = azure.MustGUID(unnamedSubscription)
+		sub = azure.MustGUID(UnnamedSubscription)
 	}
 	return &template.Deployment{
 		Template: t, Parameters: params, Partial: true, Name: "check", Subscription: sub, Group: group,
@@ -124,8 +124,8 @@ func (d *deployed) failed() error {
 // convert takes the resources in: those that others name by their principals first.
 func (d *deployed) convert() error {
 	if d.in.Subscription.IsZero() {
-		d.in.estate.names[unnamedSubscription] = "target"
-		d.in.estate.names[strings.ToLower("{subscription().subscriptionId}")] = "target"
+		d.in.estate.names[UnnamedSubscription] = "target"
+		d.in.estate.names[strings.ToLower(TargetSubscription)] = "target"
 	}
 	d.noteUnsaid()
 	d.in.planned(d.comesAfter)
@@ -154,6 +154,11 @@ func (d *deployed) convert() error {
 			default:
 				d.assignment(r)
 			}
+		}
+	}
+	for r := range d.result.All() {
+		if d.ids[r.ID.Key()] == r {
+			d.express(r)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func TestTemplateParameters(t *testing.T) {
 		files Files
 		want  string
 	}{
-		{Files{Path: dir + "/main.json", Parameters: dir + "/other/prod.json"}, "/subscriptions/" + unnamedSubscription + "/resourceGroups/{resourceGroup}/providers/Microsoft.ContainerService/managedClusters/named"},
+		{Files{Path: dir + "/main.json", Parameters: dir + "/other/prod.json"}, "/subscriptions/" + UnnamedSubscription + "/resourceGroups/{resourceGroup}/providers/Microsoft.ContainerService/managedClusters/named"},
 		{Files{Path: dir, Group: "rg-prod", Subscription: azure.MustGUID(platform)}, "/subscriptions/" + platform + "/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/beside"},
 	} {
 		e := load(t, c.files)

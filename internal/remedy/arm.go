@@ -21,7 +21,7 @@ func (p Plan) ARM() []File {
 	}
 	var left []any
 	for _, s := range m.left {
-		left = append(left, object{"what": s.What, "az": Az(s.Change)})
+		left = append(left, object{"what": s.What, "az": filled(s.Az)})
 	}
 	t := object{
 		"$schema": schemaOf("subscriptionDeploymentTemplate", "2018-05-01"), "contentVersion": "1.0.0.0",

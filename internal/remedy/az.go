@@ -11,20 +11,24 @@ import (
 	"aksid/internal/estate"
 )
 
-// Az renders a change as az commands, one a line of a POSIX shell, that run as they are.
-func Az(c estate.Change) []string {
+// Az renders a change as az commands, one a line of a POSIX shell, that run as they are. Of what a plan or template brings
+// they ask the object id first: they are for when it is there.
+func Az(e *estate.Estate, c estate.Change) []string {
 	switch c := c.(type) {
 	case estate.Assign:
 		// With the type az asks neither Graph nor waits for replication, so that a pipeline without Graph rights can run it.
-		return []string{az("role", "assignment", "create", "--assignee-object-id", c.Principal.String(),
-			"--assignee-principal-type", c.PrincipalType, "--role", c.Role, "--scope", c.Scope.String())}
+		return []string{az("role", "assignment", "create", "--assignee-object-id", principalWord(e, c.Principal),
+			"--assignee-principal-type", c.PrincipalType, "--role", c.Role, "--scope", scopeWord(c.Scope))}
 	case estate.Unassign:
+		if d, planned := declared(e, c.ID); planned && d.Creates {
+			return nil // it is not there yet
+		}
 		return []string{az("role", "assignment", "delete", "--ids", c.ID.String())}
 	case estate.DefineRole:
 		return []string{az("role", "definition", "create", "--role-definition", definition(c))}
 	case estate.Permit:
 		return []string{az(append([]string{"keyvault", "set-policy", "--name", c.Vault.Name(), "--subscription", c.Vault.Subscription(),
-			"--object-id", c.Principal.String(), "--key-permissions"}, c.Keys...)...)}
+			"--object-id", principalWord(e, c.Principal), "--key-permissions"}, c.Keys...)...)}
 	case estate.Unlock:
 		return []string{az("lock", "delete", "--ids", c.ID.String())}
 	case estate.Federate:
@@ -68,6 +72,36 @@ func cluster(id azure.ID, flag string) []string {
 	return []string{flag, id.Name(), "--resource-group", id.ResourceGroup(), "--subscription", id.Subscription()}
 }
 
+// asked marks an argument that a shell has to work out.
+const asked = "\x00"
+
+// principalWord is an object id, or what asks for it.
+func principalWord(e *estate.Estate, p azure.PrincipalID) string {
+	if command, ok := lookup(e, p); ok {
+		return asked + "$(" + command + ")"
+	}
+	return p.String()
+}
+
+// scopeWord is a scope, in the subscription that az is logged in to where nobody has named one.
+func scopeWord(id azure.ID) string {
+	for _, sub := range []string{estate.UnnamedSubscription, estate.TargetSubscription} {
+		rest, ok := strings.CutPrefix(id.String(), "/subscriptions/"+sub)
+		if !ok {
+			continue
+		}
+		return asked + "/subscriptions/$(az account show --query id --output tsv)" + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(rest)
+	}
+	return id.String()
+}
+
+func declared(e *estate.Estate, id azure.ID) (estate.Declaration, bool) {
+	if e == nil {
+		return estate.Declaration{}, false
+	}
+	return e.Declared(id)
+}
+
 func az(args ...string) string {
 	quoted := []string{"az"}
 	for _, a := range args {
@@ -78,6 +112,9 @@ func az(args ...string) string {
 
 // quote makes one word for the shell. Names come from Azure, where others may have chosen them.
 func quote(s string) string {
+	if word, ok := strings.CutPrefix(s, asked); ok {
+		return `"` + word + `"`
+	}
 	plain, spaced := s != "", true
 	for _, r := range s {
 		word := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,+", r)

@@ -36,7 +36,7 @@ func (p Plan) Document() Document {
 	d := Document{SchemaVersion: "1", Steps: []StepDocument{}}
 	for _, s := range p.Steps {
 		x := StepDocument{Kind: s.Kind, What: s.What, Why: filled(s.Why), Rules: filled(s.Rules), Clusters: []azure.ID{},
-			Az: filled(Az(s.Change)), Undo: filled(s.Undo), ByHand: s.ByHand}
+			Az: filled(s.Az), Undo: filled(s.Undo), ByHand: s.ByHand}
 		for _, c := range s.Clusters {
 			x.Clusters = append(x.Clusters, c.ID)
 		}

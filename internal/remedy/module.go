@@ -28,6 +28,7 @@ type principal struct {
 	id       azure.PrincipalID
 	symbol   string // in camelCase
 	label    string
+	written  string   // how the Terraform plan that brings it names its object id; "": none does
 	resource azure.ID // a user-assigned identity, or the cluster whose system-assigned identity it is; zero: neither
 }
 
@@ -145,6 +146,9 @@ func (m *module) principal(s Step, id azure.PrincipalID) *principal {
 		}
 	}
 	x.symbol = m.symbol(name)
+	if ex := m.plan.e.Expressions(); ex.Language == estate.Terraform {
+		x.written, _ = ex.Principal(id)
+	}
 	m.principals = append(m.principals, x)
 	return x
 }
@@ -235,7 +239,7 @@ func (m *module) comments(mark string) string {
 	fmt.Fprintf(&b, "\n%s Not in here: once the roles above count (aksid wait), in this order:\n", mark)
 	for _, s := range m.left {
 		fmt.Fprintf(&b, "%s   %s\n", mark, comment(s.What))
-		for _, line := range Az(s.Change) {
+		for _, line := range s.Az {
 			fmt.Fprintf(&b, "%s     %s\n", mark, comment(line))
 		}
 	}

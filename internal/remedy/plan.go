@@ -34,6 +34,8 @@ type Step struct {
 	Why      []string
 	Rules    []string // of the findings that it mends
 	Clusters []*estate.Cluster
+	Az       []string // commands that carry it out; none where it is not there yet
+	Written  string   // what a plan or template that the estate comes from would say instead; "": there is none
 	Undo     []string // az commands; none where it cannot be undone, or nothing is left of it
 	ByHand   string   // why a person has to do it; "": Apply does
 }
@@ -142,7 +144,8 @@ func (p *Plan) drop() {
 
 // step says what a change is.
 func (p *Plan) step(c estate.Change, from *estate.Cluster) Step {
-	s := Step{Change: c, Undo: p.undo(c)}
+	s := Step{Change: c, Az: Az(p.e, c), Undo: p.undo(c)}
+	_, s.Written = Written(p.e, c)
 	place := func(id azure.ID) string {
 		if from == nil {
 			return p.e.Place(id, azure.ID{})

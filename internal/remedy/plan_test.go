@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/azure"
@@ -216,6 +217,9 @@ func TestTerraformParses(t *testing.T) {
 		file, diagnostics := hclsyntax.ParseConfig([]byte(f.Text), f.Name, hcl.InitialPos)
 		if diagnostics.HasErrors() {
 			t.Fatalf("%v\n%s", diagnostics, f.Text)
+		}
+		if formatted := string(hclwrite.Format([]byte(f.Text))); formatted != f.Text {
+			t.Errorf("%s is not as terraform fmt writes it:\n%s", f.Name, formatted)
 		}
 		if len(file.Body.(*hclsyntax.Body).Blocks) == 0 {
 			t.Errorf("%s is empty", f.Name)

@@ -66,7 +66,12 @@ func (s Step) write(b *strings.Builder, number int) {
 	if s.ByHand != "" {
 		fmt.Fprintf(b, "#    by hand: %s\n", comment(s.ByHand))
 	}
-	for _, line := range Az(s.Change) {
+	if s.Written != "" {
+		for i, line := range strings.Split(s.Written, "\n") {
+			fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "write", false: ""}[i == 0], comment(line))
+		}
+	}
+	for _, line := range s.Az {
 		if s.ByHand != "" {
 			line = "# " + comment(line)
 		}

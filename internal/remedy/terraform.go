@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"aksid/internal/azure"
+	"aksid/internal/estate"
 )
 
 // Terraform is what the plan gives, as a module for the azurerm provider. Names of assignments are those that Bicep gives.
@@ -15,7 +16,9 @@ func (p Plan) Terraform() []File {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", p.title())
 	for _, x := range m.principals {
-		b.WriteString("\n" + x.terraform(m.subscriptions()[0]))
+		if x.written == "" {
+			b.WriteString("\n" + x.terraform(m.subscriptions()[0]))
+		}
 	}
 	for _, x := range m.parts {
 		for _, r := range x.roles {
@@ -36,10 +39,13 @@ resource "azurerm_role_definition" "%s" {
 	}
 	for _, x := range m.parts {
 		for _, a := range x.assigns {
-			b.WriteString("\n" + a.terraform())
+			b.WriteString("\n" + a.terraform(m.scopeText(a.Scope)))
 		}
 	}
 	b.WriteString(m.comments("#"))
+	if m.plan.e.Expressions().Language == estate.Terraform {
+		return []File{{"main.tf", b.String()}} // it goes into the configuration, which has its providers
+	}
 	return []File{{"main.tf", b.String()}, {"versions.tf", m.terraformVersions()}}
 }
 
@@ -105,10 +111,22 @@ func (p *principal) terraform(first string) string {
 		comment(p.label), name, provider, hclText(p.resource.Name()), hclText(p.resource.ResourceGroup()))
 }
 
+// scopeText is a scope in Terraform: as the plan that brings it names it, or its id.
+func (m *module) scopeText(id azure.ID) string {
+	if ex := m.plan.e.Expressions(); ex.Language == estate.Terraform {
+		if text, ok := ex.ID(id); ok {
+			return text
+		}
+	}
+	return hclText(id.String())
+}
+
 // terraformValue is the object id of a principal.
 func (p *principal) terraformValue() string {
 	name := snake(p.symbol)
 	switch {
+	case p.written != "":
+		return p.written
 	case p.resource.IsZero():
 		return "var." + name
 	case p.isCluster():
@@ -117,18 +135,18 @@ func (p *principal) terraformValue() string {
 	return "data.azurerm_user_assigned_identity." + name + ".principal_id"
 }
 
-func (a assignment) terraform() string {
+func (a assignment) terraform(scope string) string {
 	var b strings.Builder
 	for _, why := range a.why {
 		fmt.Fprintf(&b, "# %s\n", comment(why))
 	}
-	name := fmt.Sprintf(`uuidv5("%s", join("-", [%s, %s, "%s"]))`, azure.TemplateNamespace, hclText(a.Scope.String()), a.to.terraformValue(), a.role)
+	name := fmt.Sprintf(`uuidv5("%s", join("-", [%s, %s, "%s"]))`, azure.TemplateNamespace, scope, a.to.terraformValue(), a.role)
 	role := [2]string{"role_definition_name", hclText(a.Role)}
 	if a.custom {
 		role = [2]string{"role_definition_id", "azurerm_role_definition." + roleSymbol(a.Role) + ".role_definition_resource_id"}
 	}
 	fmt.Fprintf(&b, "resource \"azurerm_role_assignment\" \"%s\" {\n", snake(a.symbol))
-	for _, x := range [][2]string{{"name", name}, {"scope", hclText(a.Scope.String())}, role, {"principal_id", a.to.terraformValue()}, {"principal_type", hclText(a.PrincipalType)}} {
+	for _, x := range [][2]string{{"name", name}, {"scope", scope}, role, {"principal_id", a.to.terraformValue()}, {"principal_type", hclText(a.PrincipalType)}} {
 		fmt.Fprintf(&b, "  %-*s = %s\n", len(role[0]), x[0], x[1])
 	}
 	return b.String() + "}\n"

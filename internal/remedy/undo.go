@@ -13,10 +13,10 @@ func (p *Plan) undo(c estate.Change) []string {
 	case estate.DefineRole:
 		return []string{az("role", "definition", "delete", "--name", c.Name, "--scope", c.Scope.String())}
 	case estate.Assign:
-		return []string{az("role", "assignment", "delete", "--assignee", c.Principal.String(), "--role", c.Role, "--scope", c.Scope.String())}
+		return []string{az("role", "assignment", "delete", "--assignee", principalWord(p.e, c.Principal), "--role", c.Role, "--scope", scopeWord(c.Scope))}
 	case estate.Permit:
 		if before := p.e.KeyPermissions(c.Vault, c.Principal); len(before) > 0 {
-			return Az(estate.Permit{Vault: c.Vault, Principal: c.Principal, Keys: before})
+			return Az(p.e, estate.Permit{Vault: c.Vault, Principal: c.Principal, Keys: before})
 		}
 		return []string{az("keyvault", "delete-policy", "--name", c.Vault.Name(), "--subscription", c.Vault.Subscription(), "--object-id", c.Principal.String())}
 	case estate.Unassign:
@@ -26,7 +26,7 @@ func (p *Plan) undo(c estate.Change) []string {
 	case estate.Defederate:
 		return p.refederate(c.ID)
 	case estate.Federate:
-		return Az(estate.Defederate{ID: c.Identity.Join("federatedIdentityCredentials", c.Name)})
+		return Az(p.e, estate.Defederate{ID: c.Identity.Join("federatedIdentityCredentials", c.Name)})
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func pageFindingOf(f Finding) pageFinding {
 		p.Consequences = append(p.Consequences, clean(line))
 	}
 	var commands []string
-	for _, line := range f.Remedy.Az {
+	for _, line := range f.Remedy.lines() {
 		commands = append(commands, clean(line))
 	}
 	p.Commands = strings.Join(commands, "\n")

@@ -115,7 +115,7 @@ func (p *printer) markdownFindings(title string, fs []Finding) {
 		if len(f.Written) > 0 {
 			p.print("\nWritten in %s\n", code(f.Written[0].String()))
 		}
-		p.commands(f.Remedy.Az)
+		p.commands(f.Remedy.lines())
 	}
 }
 

@@ -4,6 +4,7 @@ package report
 import (
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"aksid/internal/azure"
@@ -126,7 +127,16 @@ type Finding struct {
 
 // Remedy is what mends a finding, in the forms it can be had.
 type Remedy struct {
-	Az []string `json:"az"` // commands, in order
+	Az      []string `json:"az"`                // commands, in order
+	Written []string `json:"written,omitempty"` // what to write into the plan or template instead, in its language
+}
+
+// lines are what a person is told to do: to write what a plan or template lacks, or to run commands.
+func (r Remedy) lines() []string {
+	if len(r.Written) > 0 {
+		return strings.Split(strings.Join(r.Written, "\n"), "\n")
+	}
+	return r.Az
 }
 
 // New makes the report of a check. Clusters are checked as they are printed, so that thousands take no more memory than one.
@@ -257,7 +267,10 @@ func problem(e *estate.Estate, cluster azure.ID, f finding.Finding) Finding {
 		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}}, Written: places(e, cluster, f),
 	}
 	for _, c := range f.Remedy {
-		out.Remedy.Az = append(out.Remedy.Az, remedy.Az(c)...)
+		out.Remedy.Az = append(out.Remedy.Az, remedy.Az(e, c)...)
+		if _, text := remedy.Written(e, c); text != "" {
+			out.Remedy.Written = append(out.Remedy.Written, text)
+		}
 	}
 	return out
 }

@@ -237,7 +237,7 @@ func message(c Cluster, f Finding) string {
 	if f.Accepted != nil {
 		out += "\nAccepted " + clean(acceptance(f))
 	}
-	for i, line := range f.Remedy.Az {
+	for i, line := range f.Remedy.lines() {
 		if i == 0 {
 			out += "\nTo mend it:"
 		}

@@ -241,7 +241,7 @@ func (p *printer) findings(title string, fs []Finding) {
 		if len(f.Written) > 0 {
 			p.print("    %s\n", f.Written[0].String())
 		}
-		for _, line := range f.Remedy.Az {
+		for _, line := range f.Remedy.lines() {
 			p.print("    %s\n", line)
 		}
 	}
