@@ -247,7 +247,7 @@ func show(results []Result) string {
 				fmt.Fprintf(&b, "  > %s\n", c)
 			}
 			for _, c := range f.Remedy {
-				for _, line := range remedy.Az(nil, c) {
+				for _, line := range remedy.Az(c) {
 					fmt.Fprintf(&b, "  $ %s\n", line)
 				}
 			}

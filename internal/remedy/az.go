@@ -11,9 +11,12 @@ import (
 	"aksid/internal/estate"
 )
 
-// Az renders a change as az commands, one a line of a POSIX shell, that run as they are. Of what a plan or template brings
-// they ask the object id first: they are for when it is there.
-func Az(e *estate.Estate, c estate.Change) []string {
+// Az renders a change as az commands, one a line of a POSIX shell, that run as they are.
+func Az(c estate.Change) []string { return AzIn(nil, c) }
+
+// AzIn is Az for a change of an estate. Of what a plan or template brings the commands ask the object id first: they are for
+// when it is there.
+func AzIn(e *estate.Estate, c estate.Change) []string {
 	switch c := c.(type) {
 	case estate.Assign:
 		// With the type az asks neither Graph nor waits for replication, so that a pipeline without Graph rights can run it.

@@ -31,7 +31,7 @@ func TestAz(t *testing.T) {
 			"az aks update --enable-managed-identity --name c --resource-group rg --subscription s\n" +
 				"az aks nodepool upgrade --node-image-only --name system --cluster-name c --resource-group rg --subscription s"},
 	} {
-		if got := strings.Join(Az(nil, c.change), "\n"); got != c.want {
+		if got := strings.Join(Az(c.change), "\n"); got != c.want {
 			t.Errorf("%+v:\n%s, want\n%s", c.change, got, c.want)
 		}
 	}

@@ -144,7 +144,7 @@ func (p *Plan) drop() {
 
 // step says what a change is.
 func (p *Plan) step(c estate.Change, from *estate.Cluster) Step {
-	s := Step{Change: c, Az: Az(p.e, c), Undo: p.undo(c)}
+	s := Step{Change: c, Az: AzIn(p.e, c), Undo: p.undo(c)}
 	_, s.Written = Written(p.e, c)
 	place := func(id azure.ID) string {
 		if from == nil {

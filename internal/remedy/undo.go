@@ -16,7 +16,7 @@ func (p *Plan) undo(c estate.Change) []string {
 		return []string{az("role", "assignment", "delete", "--assignee", principalWord(p.e, c.Principal), "--role", c.Role, "--scope", scopeWord(c.Scope))}
 	case estate.Permit:
 		if before := p.e.KeyPermissions(c.Vault, c.Principal); len(before) > 0 {
-			return Az(p.e, estate.Permit{Vault: c.Vault, Principal: c.Principal, Keys: before})
+			return AzIn(p.e, estate.Permit{Vault: c.Vault, Principal: c.Principal, Keys: before})
 		}
 		return []string{az("keyvault", "delete-policy", "--name", c.Vault.Name(), "--subscription", c.Vault.Subscription(), "--object-id", c.Principal.String())}
 	case estate.Unassign:
@@ -26,7 +26,7 @@ func (p *Plan) undo(c estate.Change) []string {
 	case estate.Defederate:
 		return p.refederate(c.ID)
 	case estate.Federate:
-		return Az(p.e, estate.Defederate{ID: c.Identity.Join("federatedIdentityCredentials", c.Name)})
+		return AzIn(p.e, estate.Defederate{ID: c.Identity.Join("federatedIdentityCredentials", c.Name)})
 	}
 	return nil
 }

@@ -77,10 +77,10 @@ func TestWrittenTerraform(t *testing.T) {
 			taken.ID = g.ID
 		}
 	}
-	if _, text := Written(e, taken); text != "# take out azurerm_role_assignment.wide" || len(Az(e, taken)) != 0 {
-		t.Errorf("%q, %v", text, Az(e, taken))
+	if _, text := Written(e, taken); text != "# take out azurerm_role_assignment.wide" || len(AzIn(e, taken)) != 0 {
+		t.Errorf("%q, %v", text, AzIn(e, taken))
 	}
-	az := Az(e, c)
+	az := AzIn(e, c)
 	want := `az role assignment create --assignee-object-id "$(az aks show --query identity.principalId --output tsv --name aks --resource-group rg)" --assignee-principal-type ServicePrincipal --role "Network Contributor" --scope "/subscriptions/$(az account show --query id --output tsv)/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet/subnets/nodes"`
 	if len(az) != 1 || az[0] != want {
 		t.Errorf("%v, want\n%s", az, want)

@@ -86,7 +86,7 @@ func NewDrift(envs []drift.Environment, groups []drift.Group) Drift {
 		for _, b := range g.Breaks {
 			x := DriftBreak{envs[b.In].Name, envs[b.From].Name, b.Now, b.Severity, b.Rule, b.Title, b.Detail, b.Feature, Remedy{Az: []string{}}}
 			for _, c := range b.Remedy {
-				x.Remedy.Az = append(x.Remedy.Az, remedy.Az(envs[b.In].Estate, c)...)
+				x.Remedy.Az = append(x.Remedy.Az, remedy.AzIn(envs[b.In].Estate, c)...)
 			}
 			out.Breaks = append(out.Breaks, x)
 		}

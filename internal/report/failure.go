@@ -25,7 +25,7 @@ func NewFailures(list []failure.Failure, from string, dropped int) Failures {
 	for _, f := range list {
 		var az []string
 		for _, c := range f.Remedy.Changes {
-			az = append(az, remedy.Az(nil, c)...)
+			az = append(az, remedy.Az(c)...)
 		}
 		f.Remedy.Az = append(az, f.Remedy.Az...)
 		if f.Remedy.Az == nil {

@@ -267,7 +267,7 @@ func problem(e *estate.Estate, cluster azure.ID, f finding.Finding) Finding {
 		PrincipalID: known(f.Principal), Scope: f.Scope, Remedy: Remedy{Az: []string{}}, Written: places(e, cluster, f),
 	}
 	for _, c := range f.Remedy {
-		out.Remedy.Az = append(out.Remedy.Az, remedy.Az(e, c)...)
+		out.Remedy.Az = append(out.Remedy.Az, remedy.AzIn(e, c)...)
 		if _, text := remedy.Written(e, c); text != "" {
 			out.Remedy.Written = append(out.Remedy.Written, text)
 		}
