@@ -96,7 +96,8 @@ func (t *plainTeller) end(s scenario.Story) error {
 	for _, f := range t.figures {
 		fmt.Fprint(t.Out, wrap("   "+mark(f.Holds)+" ", f.Name))
 		fmt.Fprint(t.Out, wrap("       case study   ", f.Case))
-		fmt.Fprint(t.Out, wrap("       this run     ", plain(f.Here)+"   ("+f.How+")"))
+		fmt.Fprint(t.Out, wrap("       this run     ", plain(f.Here)))
+		fmt.Fprint(t.Out, wrap("       measured by  ", f.How))
 	}
 	if len(t.figures) > 0 {
 		fmt.Fprintf(t.Out, "\n%s\n", holding(t.figures))
