@@ -66,6 +66,8 @@ var whom = map[Actor]string{
 
 func (f *Failure) who() string {
 	switch {
+	case f.stranger != "":
+		return f.stranger
 	case f.Identity != nil:
 		return fmt.Sprintf("The %s identity %s of cluster %s", f.Identity.Role, f.Identity.Name, f.Identity.Cluster.Name())
 	case f.ObjectID != "":

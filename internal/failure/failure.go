@@ -95,8 +95,9 @@ type Failure struct {
 	Breaks       string        `json:"breaks,omitempty"`   // with an estate: what does not work meanwhile
 	Verdict      *Verdict      `json:"verdict,omitempty"`  // with an estate: how it would be decided now
 
-	row   *Code
-	needs []need
+	row      *Code
+	needs    []need
+	stranger string // with an estate: type and name of a principal that is no cluster's
 }
 
 // need is a missing action and where it is missing: of several actions and scopes not every pair is.

@@ -49,8 +49,12 @@ func Judge(e *estate.Estate, failures []Failure) {
 	for i := range failures {
 		if f := &failures[i]; f.IdentityRelated {
 			j := judge{f: f, e: e, read: read}
-			if j.findPrincipal(); f.Identity != nil {
+			j.findPrincipal()
+			switch {
+			case f.Identity != nil:
 				f.Cause, f.Remedy.Next = f.cause(), f.next()
+			case f.stranger != "":
+				f.Cause = f.cause()
 			}
 			if f.Kind.needsRole() || f.Kind == DenyAssignment {
 				j.decide()
@@ -82,7 +86,8 @@ type judge struct {
 }
 
 // findPrincipal looks for the failure's principal among the clusters' identities, by object id and client id; where the
-// text names none, there is one cluster and the actor is sure, it is that cluster's.
+// text names none, there is one cluster and the actor is sure, it is that cluster's. A principal that is no cluster's is called
+// by its name, whoever its request looks like.
 func (j *judge) findPrincipal() {
 	f := j.f
 	object, _ := azure.ParseGUID(f.ObjectID)
@@ -100,6 +105,9 @@ func (j *judge) findPrincipal() {
 				return
 			}
 		}
+	}
+	if o, known := j.e.Object(object); known == estate.Known && o.Name != "" {
+		f.stranger = o.Type + " " + o.Name
 	}
 }
 

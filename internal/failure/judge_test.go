@@ -68,7 +68,7 @@ func loadEstate(t *testing.T, archive *txtar.Archive) *estate.Estate {
 
 // verdictLines is what was found out, a line each.
 func verdictLines(f Failure) []string {
-	out := []string{"actor: " + string(f.Actor), "advice: " + f.Remedy.Advice}
+	out := []string{"actor: " + string(f.Actor), "advice: " + f.Remedy.Advice, "cause: " + f.Cause}
 	if id := f.Identity; id != nil {
 		out = append(out, fmt.Sprintf("identity: %s %s %s", id.Role, id.Name, id.Cluster.Name()))
 	}

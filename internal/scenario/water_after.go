@@ -224,6 +224,10 @@ func (w *water) breakGlass(ctx context.Context) error {
 	if _, err = w.breakglass(ctx, security, 0, "list", "--all"); err != nil {
 		return err
 	}
+	w.say("And whoever watches the cluster was told:")
+	if _, err := w.aksid(ctx, run{as: w.reviewer, args: []string{"watch", "telemetry-prod", "--once", "--since", "3h"}}); err != nil {
+		return err
+	}
 	left, err := w.rolesOf(ctx, onCall.id)
 	if err != nil {
 		return err
