@@ -75,6 +75,8 @@ var rules = map[string]rule{
 		why: "who could do something, from what is known; what a role could create that costs money is told to it"},
 	"internal/failure": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
 		why: "an error text is understood by itself; an estate only adds to it"},
+	"internal/inventory": {packages: "internal/azure internal/rbac internal/estate internal/whocan",
+		why: "what there is, and who may change it"},
 	"internal/drift": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding",
 		why: "estates are compared by what their clusters need and are granted: it reads nothing and shows nothing"},
 	"internal/remedy": {packages: "internal/azure internal/rbac internal/estate",
@@ -83,7 +85,7 @@ var rules = map[string]rule{
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
-	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/whocan internal/watch",
+	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
 		why: "shows results and computes none"},
 
 	"internal/watch": {packages: "internal/azure internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",

@@ -32,6 +32,9 @@ func runIDs(ctx context.Context, a *App, o checkOptions) error {
 		return err
 	}
 	mentions = finding.Identify(e, mentions)
+	if id, ok := report.RunbookOf([]byte(text)); ok {
+		mentions = finding.Outdated(e, mentions, id)
+	}
 	if o.Output == "json" {
 		err = report.JSON(a.Out, append([]finding.Mention{}, mentions...))
 	} else {

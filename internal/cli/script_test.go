@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -147,7 +149,7 @@ func TestScripts(t *testing.T) {
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
-			"cluster": cluster, "federate": federate, "told": holds, "hook": hook, "locked": locked, "plane": plane,
+			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "hook": hook, "locked": locked, "plane": plane,
 		},
 	})
 }
@@ -334,6 +336,20 @@ func plane(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		case time.Now().After(deadline):
 			ts.Fatalf("no control plane is published")
+		}
+	}
+}
+
+// gone deletes the cluster of cluster and waits until it is no more: gone FOLDER.
+func gone(ts *testscript.TestScript, _ bool, args []string) {
+	id := ts.Getenv("CLUSTER")
+	as(ts, args[0], http.MethodDelete, id+"?api-version=2024-09-01", nil, nil)
+	group, name := path.Split(id)
+	for {
+		var left struct{ Value []struct{ Name string } }
+		as(ts, args[0], http.MethodGet, group[:len(group)-1]+"?api-version=2024-09-01", nil, &left)
+		if !slices.ContainsFunc(left.Value, func(c struct{ Name string }) bool { return c.Name == name }) {
+			return
 		}
 	}
 }

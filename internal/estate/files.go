@@ -350,6 +350,11 @@ func (in *filesReader) completeRoles() {
 	for _, s := range in.schedules {
 		in.completeRole(s.Grant.Role)
 	}
+	for _, v := range in.events {
+		if v.Grant != nil {
+			in.completeRole(v.Grant.Role)
+		}
+	}
 }
 
 func (in *filesReader) completeRole(id azure.GUID) {

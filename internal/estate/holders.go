@@ -113,17 +113,27 @@ func (w *walk) directory(ctx context.Context) {
 	for _, s := range w.schedules {
 		ids = append(ids, s.Grant.Principal)
 	}
-	for _, v := range w.events {
-		if !v.Principal.IsZero() {
-			ids = append(ids, v.Principal)
-		}
-	}
+	ids = append(ids, w.changers()...)
 	w.mu.Unlock()
 	slices.SortFunc(ids, func(a, b azure.PrincipalID) int { return strings.Compare(a.String(), b.String()) })
 	const most = 1000 // ids in one call of getByIds (Microsoft Graph reference)
 	for chunk := range slices.Chunk(slices.Compact(ids), most) {
 		w.once("objects "+chunk[0].String(), func() { w.objects(ctx, chunk) })
 	}
+}
+
+// changers are those who did what is in the activity log, and who made role assignments, where history is asked for.
+func (w *walk) changers() (ids []azure.PrincipalID) {
+	if w.History.Since.IsZero() {
+		return nil
+	}
+	for _, v := range w.events {
+		ids = append(ids, v.Principal)
+	}
+	for _, g := range w.grants {
+		ids = append(ids, g.CreatedBy)
+	}
+	return slices.DeleteFunc(ids, azure.GUID.IsZero)
 }
 
 func (w *walk) objects(ctx context.Context, ids []azure.PrincipalID) {

@@ -192,3 +192,15 @@ func (x *ids) resource(id azure.ID) (Life, string) {
 	}
 	return Unidentified, ""
 }
+
+// Outdated is about the ids of a page that tells the ids of a cluster, as runbooks do: those that the directory does not have
+// were of identities of the cluster when the page was made.
+func Outdated(e *estate.Estate, mentions []Mention, cluster azure.ID) []Mention {
+	for i, m := range mentions {
+		g, err := azure.ParseGUID(m.ID)
+		if _, known := e.Object(g); err == nil && m.Is == Unidentified && known == estate.Absent {
+			mentions[i].Is, mentions[i].What = Former, "of cluster "+cluster.Name()+" when the page was made; nothing in the directory has it any more"
+		}
+	}
+	return mentions
+}

@@ -108,13 +108,13 @@ func declared(e *estate.Estate, id azure.ID) (estate.Declaration, bool) {
 func az(args ...string) string {
 	quoted := []string{"az"}
 	for _, a := range args {
-		quoted = append(quoted, quote(a))
+		quoted = append(quoted, Quote(a))
 	}
 	return strings.Join(quoted, " ")
 }
 
-// quote makes one word for the shell. Names come from Azure, where others may have chosen them.
-func quote(s string) string {
+// Quote makes one word for the shell. Names come from Azure, where others may have chosen them.
+func Quote(s string) string {
 	if word, ok := strings.CutPrefix(s, asked); ok {
 		return `"` + word + `"`
 	}

@@ -46,7 +46,7 @@ func FuzzQuote(f *testing.F) {
 		if strings.Contains(s, "\x00") {
 			return
 		}
-		out, err := exec.Command("sh", "-c", "printf %s "+quote(s)).Output()
+		out, err := exec.Command("sh", "-c", "printf %s "+Quote(s)).Output()
 		if err != nil || string(out) != s {
 			t.Errorf("%q became %q, %v", s, out, err)
 		}

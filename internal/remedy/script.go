@@ -21,7 +21,7 @@ func (p Plan) Script() string {
 		if s.Kind == Withdraw && (i == 0 || p.Steps[i-1].Kind != Withdraw) {
 			b.WriteString("\n# What follows takes rights away. It is only for when what was given before counts.\n")
 			for _, id := range p.clusters() {
-				b.WriteString("aksid wait " + quote(id.String()) + "\n")
+				b.WriteString("aksid wait " + Quote(id.String()) + "\n")
 			}
 		}
 		s.write(&b, i+1)
