@@ -151,16 +151,16 @@ func sceneFolder(o scenarioOptions) (string, error) {
 }
 
 // asUser runs commands as somebody does who works with a local Azure.
-func (a *App) asUser(az *local.Azure) func(context.Context, local.Credential, func() time.Time, []string) (string, int) {
-	return func(ctx context.Context, as local.Credential, now func() time.Time, args []string) (string, int) {
+func (a *App) asUser(az *local.Azure) func(context.Context, local.Credential, func() time.Time, []string) (string, string, int) {
+	return func(ctx context.Context, as local.Credential, now func() time.Time, args []string) (string, string, int) {
 		env := append(slices.Clone(a.Env), local.DataVar+"="+az.Dir, local.FromVar+"="+local.From)
 		if as.Secret != "" {
 			env = append(env, "AZURE_TENANT_ID="+as.Tenant.String(), "AZURE_CLIENT_ID="+as.ClientID.String(), "AZURE_CLIENT_SECRET="+as.Secret)
 		}
-		var out bytes.Buffer
-		inner := &App{In: bytes.NewReader(nil), Out: &out, Err: &out, Now: now, Env: env}
+		var out, says bytes.Buffer
+		inner := &App{In: bytes.NewReader(nil), Out: &out, Err: &says, Now: now, Env: env}
 		code := inner.Run(ctx, args)
-		return out.String(), code
+		return out.String(), says.String(), code
 	}
 }
 

@@ -108,9 +108,9 @@ type Stage struct {
 	Teller
 	Azure  *local.Azure
 	Folder string // for the files that commands read and write
-	// Aksid runs a command of aksid as a user does, with the clock of the local Azure, and returns what it printed and its
-	// exit code. It reads the local Azure as somebody: the zero Credential is the operator.
-	Aksid func(ctx context.Context, as local.Credential, now func() time.Time, args []string) (output string, code int)
+	// Aksid runs a command of aksid as a user does, with the clock of the local Azure, and returns what it printed, what it said
+	// on standard error and its exit code. It reads the local Azure as somebody: the zero Credential is the operator.
+	Aksid func(ctx context.Context, as local.Credential, now func() time.Time, args []string) (output, says string, code int)
 	Now   func() time.Time
 
 	ahead   time.Duration // of the local Azure's clock
@@ -180,48 +180,56 @@ func refusal(err error, status int, code string) (*azure.Error, error) {
 
 // run is a command of aksid that a story shows.
 type run struct {
-	args []string
-	as   *person // who runs it; nil: the operator
-	want int     // the exit code
-	show int     // how many lines of the end of its output are shown; 0: all
-	into string  // the file in the stage\'s folder that its output goes to; "" is what is shown
+	args    []string
+	as      *person // who runs it; nil: the operator
+	want    int     // the exit code
+	show    int     // how many lines of the end of its output are shown; 0: all
+	without string  // paragraphs of its output that hold this are not shown
+	into    string  // the file in the stage\'s folder that its output goes to; "" is what is shown
 }
 
 // aksid runs a command as a user does, tells it, and returns what it printed.
 func (s *Stage) aksid(ctx context.Context, r run) (string, error) {
-	out, err := s.quietly(ctx, r)
+	out, says, err := s.execute(ctx, r)
 	if err != nil {
 		return out, err
-	}
-	shown := s.relative(out)
-	if r.show > 0 {
-		shown = last(shown, r.show)
 	}
 	typed := "aksid " + s.relative(quoted(r.args))
 	if r.as != nil {
 		typed = "aksid exec --as " + r.as.name + " -- " + typed
 	}
-	if r.into != "" {
+	shown := s.relative(out)
+	switch {
+	case r.into != "":
 		typed, shown = typed+" > "+r.into, ""
 		if err := os.WriteFile(filepath.Join(s.Folder, r.into), []byte(out), 0o600); err != nil {
 			return out, err
 		}
+	case r.show > 0:
+		shown = last(shown, r.show)
+	case r.without != "":
+		shown = without(shown, r.without)
 	}
-	s.Line(Line{Kind: Command, Text: typed, Output: shown, Exit: r.want})
+	s.Line(Line{Kind: Command, Text: typed, Output: shown + s.relative(says), Exit: r.want})
 	return out, nil
 }
 
 // quietly is aksid for what only the figures want to know.
 func (s *Stage) quietly(ctx context.Context, r run) (string, error) {
+	out, _, err := s.execute(ctx, r)
+	return out, err
+}
+
+func (s *Stage) execute(ctx context.Context, r run) (out, says string, err error) {
 	var as local.Credential
 	if r.as != nil {
 		as = r.as.credential
 	}
-	out, code := s.Aksid(ctx, as, s.now, r.args)
+	out, says, code := s.Aksid(ctx, as, s.now, r.args)
 	if code != r.want {
-		return out, fmt.Errorf("aksid %s ended with exit code %d instead of %d: %s", strings.Join(r.args, " "), code, r.want, strings.TrimSpace(last(out, 3)))
+		return out, says, fmt.Errorf("aksid %s ended with exit code %d instead of %d: %s", strings.Join(r.args, " "), code, r.want, strings.TrimSpace(last(out+says, 3)))
 	}
-	return out, nil
+	return out, says, nil
 }
 
 // relative names files as somebody does who works in the story's folder.
@@ -254,4 +262,16 @@ func last(out string, n int) string {
 		return out
 	}
 	return omitted + strings.Join(all[len(all)-n:], "")
+}
+
+// without leaves the paragraphs of an output out that hold a text.
+func without(out, text string) string {
+	var kept []string
+	for p := range strings.SplitSeq(out, "\n\n") {
+		if strings.Contains(p, text) {
+			p = strings.TrimSuffix(omitted, "\n")
+		}
+		kept = append(kept, p)
+	}
+	return strings.TrimRight(strings.Join(kept, "\n\n"), "\n") + "\n"
 }

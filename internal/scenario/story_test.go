@@ -82,19 +82,25 @@ func TestRefused(t *testing.T) {
 func TestCommand(t *testing.T) {
 	l := &listener{}
 	s := &Stage{Teller: l, Folder: "/tmp/x", Now: time.Now}
-	s.Aksid = func(_ context.Context, as local.Credential, _ func() time.Time, args []string) (string, int) {
+	s.Aksid = func(_ context.Context, as local.Credential, _ func() time.Time, args []string) (string, string, int) {
 		if len(args) > 0 && args[0] == "fails" {
-			return "because\n", 2
+			return "", "because\n", 2
 		}
-		return "1\n2 /tmp/x/out\n3\n", 1
+		return "1\n2 /tmp/x/out\n3\n", "aksid: wrote /tmp/x/out\n", 1
 	}
 	who := &person{name: "pipeline"}
 	if _, err := s.aksid(t.Context(), run{args: []string{"fix", "--out", "/tmp/x/out", "--only", "it's $1"}, as: who, want: 1, show: 2}); err != nil {
 		t.Fatal(err)
 	}
-	want := Line{Kind: Command, Text: `aksid exec --as pipeline -- aksid fix --out out --only 'it'\''s $1'`, Output: "…\n2 out\n3\n", Exit: 1}
+	want := Line{Kind: Command, Text: `aksid exec --as pipeline -- aksid fix --out out --only 'it'\''s $1'`, Output: "…\n2 out\n3\naksid: wrote out\n", Exit: 1}
 	if !slices.Contains(l.lines, want) {
 		t.Errorf("told %+v\nwant %+v", l.lines, want)
+	}
+	if out, err := s.quietly(t.Context(), run{args: []string{"check"}, want: 1}); err != nil || strings.Contains(out, "wrote") {
+		t.Errorf("%v: what was said is in what was printed: %s", err, out)
+	}
+	if got := without("a\nb\n\nc MC_x\nd\n\ne\n", "MC_"); got != "a\nb\n\n…\n\ne\n" {
+		t.Errorf("without a paragraph: %q", got)
 	}
 	if _, err := s.aksid(t.Context(), run{args: []string{"fails"}}); err == nil || !strings.Contains(err.Error(), "aksid fails ended with exit code 2 instead of 0: because") {
 		t.Errorf("%v", err)

@@ -173,7 +173,7 @@ func (w *water) observe(ctx context.Context) error {
 		return err
 	}
 	w.say("On Azure there is no such record, and the activity log holds neither reads nor joins. What it lacks, aksid adds from what clusters are known to need, and says so:")
-	_, err := w.aksid(ctx, run{args: w.leastOfLog(), show: 26})
+	_, err := w.aksid(ctx, run{args: w.leastOfLog(), without: "/resourceGroups/MC_"})
 	return err
 }
 
