@@ -114,6 +114,9 @@ var armCodes = []*Code{
 
 	{Name: "RequestDisallowedByPolicy", Kind: PolicyDenied, Status: 403, Means: "An Azure Policy assignment forbids the request.",
 		Not: "Not a role: the ids in the text are the policy's.", Advice: "Meet the policy, or ask for an exemption.", Source: "Microsoft Learn: RequestDisallowedByPolicy error", Also: []string{"PolicyViolation"}},
+	{Name: "InvalidCreatePolicyDefinitionRequest", Kind: NotIdentity, Status: 400, Means: "A policy definition cannot be written: its rule is not valid, or it is a built-in one.",
+		Not: "Not a missing right, nor a policy that forbids something.", Advice: "Mend the definition; copy a built-in one under another name.", Source: "Microsoft Learn: Azure Policy definition structure",
+		Also: []string{"InvalidPolicyRule", "InvalidPolicyParameters", "InvalidCreatePolicySetDefinitionRequest", "InvalidCreatePolicyAssignmentRequest"}},
 	{Name: "ScopeLocked", Kind: NotIdentity, Status: 409, Means: "A lock forbids the change.", Not: "Roles do not matter, except that of removing the lock: Contributor may not.",
 		Advice: "Remove the lock.", Az: []string{"az lock list -g <resource group>"}, Source: "Microsoft Learn: Lock your resources",
 		Also: []string{"ResourceGroupDeletionBlocked"}, Says: []string{"Resource group * is locked", "please remove lock and retry"}},
