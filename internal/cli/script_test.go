@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -149,7 +148,8 @@ func TestScripts(t *testing.T) {
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
-			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "hook": hook, "locked": locked, "plane": plane,
+			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane,
+			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse,
 		},
 	})
 }
@@ -289,39 +289,6 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("CLUSTER", id)
 	ts.Setenv("CONTROL_PLANE", made.Identity.PrincipalID)
 	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
-}
-
-// hook is a webhook that answers with a status and appends what it is told to a file. It sets HOOK to its URL: hook FILE STATUS.
-func hook(ts *testscript.TestScript, _ bool, args []string) {
-	path := ts.MkAbs(args[0])
-	status, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err == nil {
-			_, err = fmt.Fprintf(f, "%d %s %s\n", status, r.Header.Get("webhook-signature"), body)
-			err = errors.Join(err, f.Close())
-		}
-		if err != nil {
-			status = http.StatusInternalServerError
-		}
-		w.WriteHeader(status)
-	}))
-	ts.Defer(server.Close)
-	ts.Setenv("HOOK", server.URL+"/T0KEN")
-}
-
-// locked waits until a lock file that was not there is taken: its owner writes into it then. locked FILE.
-func locked(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(text) > 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("nobody takes %s", args[0])
-		}
-	}
 }
 
 // plane waits until a control plane is published in a data folder, or with ! checks that none is: plane FOLDER.

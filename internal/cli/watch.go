@@ -32,6 +32,8 @@ type watchOptions struct {
 	Webhook string
 	Secret  string // file
 	Metrics string // address
+	Rules   bool   // write what does it inside Azure instead
+	Out     string // folder for that
 }
 
 // webhookVar and webhookSecretVar are the webhook and its secret where neither should stand on a command line.
@@ -59,7 +61,8 @@ Exit codes: 0; with --once 1 if something at or above --fail-on was told, 3 if n
   aksid watch --all-subscriptions --state watch.json --append notices.jsonl
   aksid watch --state watch.json --webhook https://hooks.example.com/aks --webhook-secret secret.txt --metrics :9464
   aksid watch --state watch.json --once -o json          # as a cron job
-  aksid watch --once --since 24h                         # what happened since yesterday`,
+  aksid watch --once --since 24h                         # what happened since yesterday
+  aksid watch --export-rules --out alerts                # what does the same inside Azure`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Clusters = args
 			return runWatch(cmd.Context(), a, o)
@@ -80,10 +83,18 @@ Exit codes: 0; with --once 1 if something at or above --fail-on was told, 3 if n
 	f.StringVar(&o.Webhook, "webhook", "", "`URL` to call with every notice, again until it answers (default: "+webhookVar+")")
 	f.StringVar(&o.Secret, "webhook-secret", "", "`file` with the secret that calls are signed with, by HMAC-SHA256 (default: "+webhookSecretVar+")")
 	f.StringVar(&o.Metrics, "metrics", "", "`address` to serve Prometheus metrics on, as :9464; loopback unless it names another")
+	f.BoolVar(&o.Rules, "export-rules", false, "write the activity log alerts (ARM, Bicep, az) and Log Analytics queries that do the same inside Azure, instead of watching")
+	f.StringVar(&o.Out, "out", "", "`folder` to write them to (default: standard output)")
 	return cmd
 }
 
 func runWatch(ctx context.Context, a *App, o watchOptions) error {
+	if o.Rules {
+		return exportRules(ctx, a, o)
+	}
+	if o.Out != "" {
+		return usagef("--out is for --export-rules")
+	}
 	if err := o.validate(); err != nil {
 		return err
 	}
@@ -113,6 +124,18 @@ func runWatch(ctx context.Context, a *App, o watchOptions) error {
 		return watchError(err)
 	}
 	return nil // how it is meant to end
+}
+
+// exportRules writes what tells of changes without a watcher.
+func exportRules(ctx context.Context, a *App, o watchOptions) error {
+	e, err := a.load(ctx, o.sourceOptions)
+	if err != nil {
+		return err
+	}
+	if len(e.Clusters) == 0 {
+		return usagef("there are no clusters, so there is nothing to watch")
+	}
+	return a.writeFiles(o.Out, watch.Rules(e))
 }
 
 // watchError is what ended a watcher.

@@ -81,19 +81,19 @@ func (x *part) uses(role azure.GUID) bool {
 
 func bicepScope(id azure.ID) string {
 	if group := id.ResourceGroup(); group != "" {
-		return fmt.Sprintf("resourceGroup(%s, %s)", bicepText(id.Subscription()), bicepText(group))
+		return fmt.Sprintf("resourceGroup(%s, %s)", BicepText(id.Subscription()), BicepText(group))
 	}
-	return fmt.Sprintf("subscription(%s)", bicepText(id.Subscription()))
+	return fmt.Sprintf("subscription(%s)", BicepText(id.Subscription()))
 }
 
 // bicep declares what a principal is read from.
 func (p *principal) bicep() string {
 	if p.resource.IsZero() {
-		return fmt.Sprintf("@description(%s)\nparam %s string = %s\n", bicepText("Object id of "+p.label+"."), p.symbol, bicepText(p.id.String()))
+		return fmt.Sprintf("@description(%s)\nparam %s string = %s\n", BicepText("Object id of "+p.label+"."), p.symbol, BicepText(p.id.String()))
 	}
 	typ, names := relative(p.resource)
 	return fmt.Sprintf("// %s\nresource %s %s existing = {\n  name: %s\n  scope: %s\n}\n", comment(p.label), p.symbol,
-		bicepText(typ+"@"+version(typ)), bicepText(strings.Join(names, "/")), bicepScope(p.resource.GroupID()))
+		BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")), bicepScope(p.resource.GroupID()))
 }
 
 // bicepValue is the object id of a principal in the main file.
@@ -120,7 +120,7 @@ func (m *module) bicepPart(x *part) string {
 	}
 	fmt.Fprintf(&b, "targetScope = '%s'\n", level)
 	for _, p := range x.principals() {
-		fmt.Fprintf(&b, "\n@description(%s)\nparam %s string\n", bicepText("Object id of "+p.label+"."), p.symbol)
+		fmt.Fprintf(&b, "\n@description(%s)\nparam %s string\n", BicepText("Object id of "+p.label+"."), p.symbol)
 	}
 	for _, r := range x.roles {
 		fmt.Fprintf(&b, `
@@ -143,13 +143,13 @@ resource %s 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     ]
   }
 }
-`, m.symbol(r.Name), r.ID, bicepText(r.Name), bicepText(r.Description), bicepList(r.Actions), bicepList(r.DataActions))
+`, m.symbol(r.Name), r.ID, BicepText(r.Name), BicepText(r.Description), bicepList(r.Actions), bicepList(r.DataActions))
 	}
 	seen := map[string]bool{"": true}
 	for _, a := range x.assigns {
 		if !seen[a.target] {
 			typ, names := relative(a.Scope)
-			fmt.Fprintf(&b, "\nresource %s %s existing = {\n  name: %s\n}\n", a.target, bicepText(typ+"@"+version(typ)), bicepText(strings.Join(names, "/")))
+			fmt.Fprintf(&b, "\nresource %s %s existing = {\n  name: %s\n}\n", a.target, BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")))
 		}
 		seen[a.target] = true
 		b.WriteString("\n" + a.bicep(level))
@@ -174,7 +174,7 @@ func (a assignment) bicep(level string) string {
     principalType: %s
   }
 }
-`, a.symbol, on, a.to.symbol, a.role, scope, a.role, comment(a.Role), a.to.symbol, bicepText(a.PrincipalType))
+`, a.symbol, on, a.to.symbol, a.role, scope, a.role, comment(a.Role), a.to.symbol, BicepText(a.PrincipalType))
 	return b.String()
 }
 
@@ -185,13 +185,13 @@ func bicepList(actions []azure.Action) string {
 	var b strings.Builder
 	b.WriteString("[\n")
 	for _, x := range actions {
-		fmt.Fprintf(&b, "          %s\n", bicepText(string(x)))
+		fmt.Fprintf(&b, "          %s\n", BicepText(string(x)))
 	}
 	return b.String() + "        ]"
 }
 
-// bicepText writes a string of Bicep: names may hold what would end it, or begin an expression in it.
-func bicepText(s string) string {
+// BicepText writes a string of Bicep: names may hold what would end it, or begin an expression in it.
+func BicepText(s string) string {
 	s = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `${`, `\${`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s)
 	return "'" + s + "'"
 }

@@ -266,7 +266,7 @@ func TestHostileNames(t *testing.T) {
 	if out, err := exec.Command("sh", "-c", calls+p.Script()).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("the script says %s, %v", out, err)
 	}
-	if !bytes.Contains([]byte(bicepText("a'${b}\\")), []byte(`'a\'\${b}\\'`)) {
-		t.Error(bicepText("a'${b}\\"))
+	if !bytes.Contains([]byte(BicepText("a'${b}\\")), []byte(`'a\'\${b}\\'`)) {
+		t.Error(BicepText("a'${b}\\"))
 	}
 }

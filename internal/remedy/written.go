@@ -60,7 +60,7 @@ func writtenBicep(e *estate.Estate, c estate.Assign, name, principal, scope, rol
 	target, ok := strings.CutSuffix(scope, ".id")
 	at := "  scope: " + target + "\n"
 	if !ok {
-		at, scope = "  // scope: "+comment(e.Place(c.Scope, azure.ID{}))+", as a module where it is in another resource group\n", bicepText(c.Scope.String())
+		at, scope = "  // scope: "+comment(e.Place(c.Scope, azure.ID{}))+", as a module where it is in another resource group\n", BicepText(c.Scope.String())
 	}
 	return fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(%s, %s.id, '%s')
@@ -69,7 +69,7 @@ func writtenBicep(e *estate.Estate, c estate.Assign, name, principal, scope, rol
     principalId: %s
     principalType: %s
   }
-}`, name, scope, owner, role, at, role, comment(c.Role), principal, bicepText(c.PrincipalType))
+}`, name, scope, owner, role, at, role, comment(c.Role), principal, BicepText(c.PrincipalType))
 }
 
 // lookup is the command that tells the object id of an identity that a plan or template brings, once it is there.

@@ -31,3 +31,17 @@ var Locations = func() []string {
 func NormalLocation(s string) string {
 	return strings.ToLower(strings.ReplaceAll(s, " ", ""))
 }
+
+// Locations are where a resource of the type may be.
+func (t *Type) Locations() []string {
+	switch {
+	case t.Global:
+		return []string{global}
+	case t.OrGlobal:
+		return append([]string{global}, Locations...)
+	}
+	return Locations
+}
+
+// global is the location of what is in no region.
+const global = "global"

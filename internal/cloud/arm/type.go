@@ -27,6 +27,7 @@ type Type struct {
 	Place      Place          // where its ids may stand
 	Tracked    bool           // has a location and tags
 	Global     bool           // its one location is "global"
+	OrGlobal   bool           // "global" is one of its locations
 	ReadOnly   bool           // only its provider writes it
 	NoDelete   bool           // can be written and not deleted
 	Single     bool           // one without a name below each parent, as an instance view

@@ -213,10 +213,7 @@ func (c *Call) checkPlace() *azure.Error {
 	}
 	location := NormalLocation(Str(c.Doc, "location"))
 	old := Str(c.Old, "location")
-	locations := Locations
-	if c.Type.Global {
-		locations = []string{"global"}
-	}
+	locations := c.Type.Locations()
 	switch {
 	case location == "" && old == "":
 		return azure.LocationRequired.Error()
