@@ -85,7 +85,9 @@ var rules = map[string]rule{
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
-	"internal/report": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
+	"internal/governance": {packages: "internal/azure internal/policy internal/template internal/estate",
+		why: "what policies say of clusters: rules and documents meet here. It knows neither findings nor how results are shown"},
+	"internal/report": {packages: "internal/azure internal/governance internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
 		why: "shows results and computes none"},
 
 	"internal/watch": {packages: "internal/azure internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",
@@ -113,6 +115,7 @@ var rules = map[string]rule{
 			internal/estate
 			internal/failure
 			internal/finding
+			internal/governance
 			internal/local
 			internal/rbac
 			internal/remedy

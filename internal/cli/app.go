@@ -98,6 +98,7 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 		newDiff(a),
 		newRunbook(a),
 		newWhoCan(a),
+		newPolicy(a),
 		newBreakglass(a),
 		newEvidence(a),
 		newWatch(a),

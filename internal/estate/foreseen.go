@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -165,7 +166,23 @@ type Declaration struct {
 	Location
 	Creates bool   // it is not there yet
 	Name    string // of a role assignment in a template: why its name is no good; "" where it is
+
+	unsaid func(path string) string
 }
+
+// Unsaid tells why a member that the document of a resource lacks may be there all the same, by its lower-cased dotted path; ""
+// where it is missing. A plan or a template does not say all that will be; other documents do. The path of an array with [*]
+// asks whether it may have more members.
+func (e *Estate) Unsaid(id azure.ID) func(path string) string {
+	d, ok := e.declared[id.Key()]
+	if !ok || d.unsaid == nil {
+		return nil
+	}
+	return func(path string) string { return d.unsaid(anyIndex.ReplaceAllString(strings.ToLower(path), "[*]")) }
+}
+
+// anyIndex is the place of a member in an array.
+var anyIndex = regexp.MustCompile(`\[\d+\]`)
 
 // Declared is how a plan or template writes a resource, a role assignment included; false where none does.
 func (e *Estate) Declared(id azure.ID) (Declaration, bool) {

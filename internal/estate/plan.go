@@ -299,7 +299,7 @@ func (p *plan) take(r *planned) error {
 
 // declarationOf says where a resource is written.
 func (p *plan) declarationOf(r *planned) Declaration {
-	d := Declaration{Location: Location{File: p.file, Address: r.address}, Creates: r.made}
+	d := Declaration{Location: Location{File: p.file, Address: r.address}, Creates: r.made, unsaid: p.unsaid(r)}
 	if s, ok := p.sources[withoutKeys(r.address)]; ok {
 		d.File, d.Line = s.file, s.line
 	}

@@ -65,6 +65,7 @@ func cluster(p *plan, r *planned, doc Doc) {
 		p.addOn(r, doc, a.block, a.name, a.identity)
 	}
 	p.kubelet(r, doc)
+	p.governed(r, doc)
 }
 
 // pool makes a node pool of the attributes below a prefix.

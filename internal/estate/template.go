@@ -17,6 +17,7 @@ import (
 type deployed struct {
 	in     *filesReader
 	file   string
+	open   map[string]string // members of the last document that only the deployment will know, with their expressions
 	text   []byte
 	result *template.Result
 	other  []*template.Resource          // as they would be in another resource group of another subscription
@@ -195,7 +196,8 @@ func (d *deployed) noteUnsaid() {
 // document is what a resource writes, as ARM will have it: values that are not known and are ids, or properties of resources
 // whose values are foreseen, are filled in; the rest is left out.
 func (d *deployed) document(r *template.Resource) Doc {
-	doc, _ := d.plain(map[string]any(r.Document)).(map[string]any)
+	d.open = map[string]string{}
+	doc, _ := d.plain(map[string]any(r.Document), "").(map[string]any)
 	if doc == nil {
 		doc = Doc{}
 	}
@@ -203,12 +205,13 @@ func (d *deployed) document(r *template.Resource) Doc {
 	return doc
 }
 
-func (d *deployed) plain(v any) any {
+// plain fills in what is foreseen of a value. What is not known is left out, and noted in d.open by its path.
+func (d *deployed) plain(v any, path string) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := map[string]any{}
 		for k, x := range v {
-			if p := d.plain(x); p != nil {
+			if p := d.plain(x, strings.TrimPrefix(path+"."+strings.ToLower(k), ".")); p != nil {
 				out[k] = p
 			}
 		}
@@ -216,15 +219,36 @@ func (d *deployed) plain(v any) any {
 	case []any:
 		out := []any{}
 		for _, x := range v {
-			if p := d.plain(x); p != nil {
+			if p := d.plain(x, path+"[*]"); p != nil {
 				out = append(out, p)
 			}
 		}
 		return out
 	case *template.Unknown:
-		return d.foresee(v)
+		x := d.foresee(v)
+		if x == nil && path != "" {
+			d.open[path] = v.String()
+		}
+		return x
 	}
 	return v
+}
+
+// unsaid tells of the last document that was made which members only the deployment will know.
+func (d *deployed) unsaid() func(path string) string {
+	open := d.open
+	return func(path string) string {
+		for at := path; ; {
+			if why := open[at]; why != "" {
+				return why
+			}
+			cut := max(strings.LastIndexByte(at, '.'), strings.LastIndex(at, "[*]"))
+			if cut <= 0 {
+				return ""
+			}
+			at = at[:cut]
+		}
+	}
 }
 
 // foresee is the value of an unknown: an id with known parts, a property of a resource that is foreseen, or one of a few
@@ -240,7 +264,7 @@ func (d *deployed) foresee(u *template.Unknown) any {
 	}
 	var left []any
 	for _, c := range u.Choices {
-		if v := d.plain(c); v != nil && v != "" {
+		if v := d.plain(c, ""); v != nil && v != "" {
 			left = append(left, v)
 		}
 	}
@@ -287,7 +311,7 @@ func (d *deployed) declaration(r *template.Resource, id azure.ID) Declaration {
 	case address == "":
 		address = r.Type + " " + r.Name
 	}
-	return Declaration{Location: Location{File: d.file, Line: r.Line, Column: r.Column, Address: address}, Creates: true}
+	return Declaration{Location: Location{File: d.file, Line: r.Line, Column: r.Column, Address: address}, Creates: true, unsaid: d.unsaid()}
 }
 
 // identity takes a user-assigned identity, with the principal that it will get.

@@ -249,6 +249,17 @@ type Book struct {
 	Above func(subscription string) []azure.ID
 }
 
+// definition is one of the book, or a built-in one that the book lacks.
+func (b *Book) definition(id azure.ID) *Definition {
+	if d := b.Definitions[id.Key()]; d != nil {
+		return d
+	}
+	if scope, _, _ := id.Split(); scope.Equal(azure.Root) && strings.EqualFold(id.Type(), TypeDefinition) {
+		return BuiltIn(id.Name())
+	}
+	return nil
+}
+
 // Outcome is what an assigned definition says of a resource.
 type Outcome struct {
 	Assignment *Assignment
@@ -293,7 +304,7 @@ func (b *Book) contains(scope, id azure.ID) bool {
 func (b *Book) assigned(a *Assignment, r *Resource, now time.Time) []Outcome {
 	about := About{Assignment: a.ID, Now: now}
 	if !strings.EqualFold(a.Assigned.Type(), TypeSet) {
-		o := Outcome{Assignment: a, Definition: b.Definitions[a.Assigned.Key()]}
+		o := Outcome{Assignment: a, Definition: b.definition(a.Assigned)}
 		return []Outcome{b.outcome(o, a.Values, r, about)}
 	}
 	set := b.Sets[a.Assigned.Key()]
@@ -304,7 +315,7 @@ func (b *Book) assigned(a *Assignment, r *Resource, now time.Time) []Outcome {
 	values, missing, _, bad := bind(set.Parameters, a.Values, set.Name)
 	var all []Outcome
 	for _, m := range set.Members {
-		o := Outcome{Assignment: a, Set: set, Reference: m.Reference, Definition: b.Definitions[m.Definition.Key()]}
+		o := Outcome{Assignment: a, Set: set, Reference: m.Reference, Definition: b.definition(m.Definition)}
 		given, err := m.given(values, about)
 		switch {
 		case bad != nil:
@@ -470,4 +481,16 @@ func (o Outcome) About(now time.Time) About {
 		about.Set = o.Set.ID
 	}
 	return about
+}
+
+// Given are the values that a member gets where its initiative has the values given, or its defaults.
+func (s *Set) Given(m Member, given Values) (Values, error) {
+	values, missing, _, bad := bind(s.Parameters, given, s.Name)
+	switch {
+	case bad != nil:
+		return nil, bad
+	case len(missing) > 0:
+		return nil, faultf("the parameters %s have no values", strings.Join(missing, ", "))
+	}
+	return m.given(values, About{Set: s.ID, Reference: m.Reference})
 }

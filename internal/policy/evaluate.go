@@ -332,6 +332,12 @@ func (s valueSubject) compare(e *evaluation, o *operator, target any) (Truth, Ev
 
 func (s countSubject) compare(e *evaluation, o *operator, target any) (Truth, Evaluated, error) {
 	why := Evaluated{Kind: "Count", Expression: s.name}
+	if s.value != nil {
+		why.Expression = spell(s.value.value)
+		if x, ok := s.value.value.(*template.Expression); ok {
+			why.Expression = x.String()
+		}
+	}
 	var counted, open int
 	var err error
 	known := true

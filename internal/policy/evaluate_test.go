@@ -259,6 +259,35 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// A document that does not say all, as one of a plan, makes Unknown of what it lacks.
+func TestUnsaid(t *testing.T) {
+	r := resource(t, document)
+	r.Unsaid = func(path string) string {
+		if path == "properties.stringArray[*]" || strings.HasPrefix(path, "properties.open") || path == "tags.later" || strings.HasSuffix(path, "].size") {
+			return "not said"
+		}
+		return ""
+	}
+	for _, c := range []struct {
+		when string
+		want Truth
+	}{
+		{`{"field": "P.missing", "exists": true}`, False},
+		{`{"field": "P.open.x", "exists": true}`, Unknown},
+		{`{"field": "P.open[*].x", "equals": 1}`, Unknown},
+		{`{"field": "tags.later", "exists": true}`, Unknown},
+		{`{"field": "tags.never", "exists": true}`, False},
+		{`{"field": "P.stringArray[*]", "in": ["a", "b", "c"]}`, Unknown},
+		{`{"field": "P.stringArray[*]", "in": ["a", "b"]}`, False},
+		{`{"count": {"field": "P.stringArray[*]"}, "greater": 2}`, Unknown},
+		{`{"field": "P.pools[*].size", "equals": 1}`, Unknown},
+	} {
+		if got, _, err := test(t, c.when, r); err != nil || got != c.want {
+			t.Errorf("%s: %v, %v, want %v", c.when, got, err, c.want)
+		}
+	}
+}
+
 // Evaluation details are those of recorded answers.
 func TestEvaluated(t *testing.T) {
 	for _, c := range []struct{ when, want string }{

@@ -156,6 +156,9 @@ func (e *evaluation) resolve(name string) (selection, error) {
 		return one("id", id.String())
 	case key == "kind" || key == "location" || key == "tags" || key == "identity":
 		v, _ := get(doc, key)
+		if v == nil {
+			v = e.resource.unsaid(key)
+		}
 		return one(key, v)
 	case strings.HasPrefix(key, "tags.") || strings.HasPrefix(key, "tags["):
 		return e.tag(name)
@@ -193,6 +196,9 @@ func (e *evaluation) tag(field string) (selection, error) {
 		return s, nil
 	}
 	v, _ := get(asObject(tags), name)
+	if v == nil {
+		v = e.resource.unsaid("tags." + name)
+	}
 	s.values = []any{v}
 	return s, nil
 }
@@ -231,8 +237,11 @@ func (w *walker) step(v any, path, done []string, places []within, shown string)
 		shown = strings.TrimPrefix(shown+"."+name, ".")
 		if x != nil {
 			w.step(x, path[1:], append(done, path[0]), places, shown)
-		} else if !slices.Contains(path, "[*]") {
-			w.add(nil, places, strings.TrimSuffix(shown+"."+spellPath(path[1:]), "."))
+			return
+		}
+		missing := strings.ReplaceAll(strings.TrimSuffix(shown+"."+spellPath(path[1:]), "."), ".[*]", "[*]")
+		if v := w.e.resource.unsaid(missing); v != nil || !slices.Contains(path, "[*]") {
+			w.add(v, places, missing)
 		}
 	}
 }
@@ -270,6 +279,9 @@ func (w *walker) each(v any, path, done []string, places []within, shown string)
 			w.step(x, path[1:], done, here, shown+"["+strconv.Itoa(i)+"]")
 		}
 	}
+	if more := w.e.resource.unsaid(shown + "[*]"); more != nil && bound < 0 {
+		w.add(more, places, shown+"[*]")
+	}
 }
 
 // counted are the places of the members that an array alias selects; known is false where an array is not known.
@@ -296,6 +308,20 @@ type Resource struct {
 	APIVersion   string         // of the request; of an evaluation the newest
 	Caller       map[string]any // claims of who asks: idtyp, appid, acrs
 	Nearby       Nearby
+	// Unsaid tells why a value that the document lacks is not known to be missing, by its path; "" where it is missing. Of an
+	// array's path with [*] it is why the array may have more members. nil: the document says all.
+	Unsaid func(path string) string
+}
+
+// unsaid is what stands for a value that the document lacks.
+func (r *Resource) unsaid(path string) any {
+	if r.Unsaid == nil {
+		return nil
+	}
+	if why := r.Unsaid(path); why != "" {
+		return &template.Unknown{Expr: why}
+	}
+	return nil
 }
 
 // Nearby finds the resources that policies of the kind "if not exists" ask for.

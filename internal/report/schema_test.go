@@ -27,11 +27,12 @@ const (
 	whoCanSchema  = "../../docs/who-can.schema.json"
 	diffSchema    = "../../docs/diff.schema.json"
 	listSchema    = "../../docs/list.schema.json"
+	policySchema  = "../../docs/policy.schema.json"
 )
 
 // The published schemas are what the Go types and their comments say.
 func TestSchemas(t *testing.T) {
-	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}} {
+	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}, policySchema: {PolicyAudit{}}} {
 		got := printed(t, schemaOf(t, types...))
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -46,7 +47,7 @@ func TestSchemas(t *testing.T) {
 
 // What is printed is what the schemas say, and nothing beside it.
 func TestGoldenFilesFitTheSchemas(t *testing.T) {
-	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema, "whocan": whoCanSchema, "drift": diffSchema, "inventory": listSchema} {
+	for file, schema := range map[string]string{"freight": checkSchema, "failures": explainSchema, "whocan": whoCanSchema, "drift": diffSchema, "inventory": listSchema, "policy": policySchema} {
 		a, err := txtar.ParseFile("testdata/" + file + ".txtar")
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +172,7 @@ type schemas struct {
 func schemaOf(t *testing.T, types ...any) object {
 	t.Helper()
 	s := schemas{t, map[string]string{}, map[string][]string{}, object{}, map[string]reflect.Type{}}
-	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "report"} {
+	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "governance", "report"} {
 		s.read("../" + dir)
 	}
 	out := object{"$schema": "https://json-schema.org/draft/2020-12/schema"}
