@@ -290,7 +290,7 @@ func TestLimits(t *testing.T) {
 	if !errors.As(err, &refusal) || !strings.Contains(refusal.Message, "ExpirationRule") || !slices.Contains(refusal.Limits, "active for at most PT1H") || len(refusal.Instead) != 3 {
 		t.Fatalf("%v, %+v", err, refusal)
 	}
-	if w.state(id) != Waiting || w.may(p) {
+	if w.state(id) != Approved || w.may(p) {
 		t.Errorf("%s, has it: %v", w.state(id), w.may(p))
 	}
 	if c, err := w.desk(security).Approve(t.Context(), id, Assignment); err != nil || c.Given[0].How != Assignment || !w.may(p) {

@@ -15,11 +15,12 @@ import (
 // approved before and of which not everything is known to be given is completed. how is how roles are to be given; "": through
 // Privileged Identity Management where the tenant has it, else as marked role assignments.
 func (d Desk) Approve(ctx context.Context, id string, how How) (*Case, error) {
+	again := false // a run before this one did not come to its end
 	err := d.note(ctx, id, func(c *Case) (Entry, error) {
-		if err := d.mayApprove(c); err != nil {
+		if err := d.MayApprove(c); err != nil {
 			return Entry{}, err
 		}
-		if c.State(d.Now) == Approved {
+		if again = c.State(d.Now) == Approved; again {
 			return Entry{}, errSkip
 		}
 		return Entry{Verb: Approve, Until: d.Now.Add(time.Duration(c.Asked.For)).UTC().Truncate(time.Second)}, nil
@@ -35,7 +36,7 @@ func (d Desk) Approve(ctx context.Context, id string, how How) (*Case, error) {
 		if c.Given[i].How != "" {
 			continue
 		}
-		if err := d.give(ctx, c, i, how); err != nil {
+		if err := d.give(ctx, c, i, how, again); err != nil {
 			return c, err
 		}
 	}
@@ -43,9 +44,7 @@ func (d Desk) Approve(ctx context.Context, id string, how How) (*Case, error) {
 }
 
 // MayApprove says why somebody cannot approve a request, or nil.
-func (d Desk) MayApprove(c *Case) error { return d.mayApprove(c) }
-
-func (d Desk) mayApprove(c *Case) error {
+func (d Desk) MayApprove(c *Case) error {
 	switch s := c.State(d.Now); {
 	case d.Who.Is(c.By):
 		return refuse("%s was asked for by %s, who cannot approve it as well; somebody else has to: aksid breakglass approve %s", c.ID, c.By.Label(), c.ID)
@@ -70,10 +69,9 @@ func (p Person) Label() string {
 	return p.Name + " (" + p.Object.String() + ")"
 }
 
-// give gives one role of a request and notes it.
-func (d Desk) give(ctx context.Context, c *Case, i int, how How) error {
-	g := c.Asked.Grants[i]
-	given, err := d.place(context.WithoutCancel(ctx), c, i, how) // what is begun is let through to its end
+// give gives one role of a request and notes it. again: another run may have written it.
+func (d Desk) give(ctx context.Context, c *Case, i int, how How, again bool) error {
+	given, err := d.place(context.WithoutCancel(ctx), c, i, how, again) // what is begun is let through to its end
 	if err != nil {
 		if estate.Code(err) == "" && !errors.As(err, new(*Refusal)) {
 			return err // it may have been written: the request stays approved, and is completed or taken back
@@ -85,6 +83,12 @@ func (d Desk) give(ctx context.Context, c *Case, i int, how How) error {
 		noted := d.note(ctx, c.ID, func(*Case) (Entry, error) { return Entry{Verb: Fail, Grant: i + 1, Why: said}, nil })
 		return errors.Join(err, noted)
 	}
+	return d.given(ctx, c, i, given)
+}
+
+// given notes that a role was given.
+func (d Desk) given(ctx context.Context, c *Case, i int, given Given) error {
+	g := c.Asked.Grants[i]
 	d.say("%s on %s for %s, until %s", g.RoleName, g.Scope, g.PrincipalName, c.Until.Format(time.RFC3339))
 	return d.note(ctx, c.ID, func(*Case) (Entry, error) {
 		return Entry{Verb: Give, Grant: i + 1, How: given.How, Resource: given.Resource, Until: c.Until}, nil
@@ -92,12 +96,17 @@ func (d Desk) give(ctx context.Context, c *Case, i int, how How) error {
 }
 
 // place writes one role where it belongs.
-func (d Desk) place(ctx context.Context, c *Case, i int, how How) (Given, error) {
+func (d Desk) place(ctx context.Context, c *Case, i int, how How, again bool) (Given, error) {
 	g := c.Asked.Grants[i]
-	if given, ok, err := d.placed(ctx, c, i); ok || err != nil { // by a run that was interrupted
-		return given, err
+	if again {
+		if given, ok, err := d.placed(ctx, c, i); ok || err != nil {
+			return given, err
+		}
 	}
 	if has, err := d.On.Assigned(ctx, g.Role, g.Principal, g.Scope); err != nil || has {
+		if given, ok, _ := d.placed(ctx, c, i); ok { // by another run, just now
+			return given, err
+		}
 		return Given{}, errors.Join(err, already(has, g))
 	}
 	if g.Custom != nil {

@@ -55,7 +55,7 @@ func (c *Case) state(now time.Time) string {
 	case Waiting:
 		return fmt.Sprintf("%s for approval until %s, for %s", s, instant(c.At.Add(waits)), c.Asked.For)
 	case Approved:
-		return fmt.Sprintf("%s until %s, but not known to be given; run approve again", s, instant(c.Until))
+		return fmt.Sprintf("%s until %s, but not known to be given whole; run approve again", s, instant(c.Until))
 	case InForce:
 		return fmt.Sprintf("%s until %s", s, instant(c.Until))
 	case Over:

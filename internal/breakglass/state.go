@@ -120,10 +120,7 @@ func (c *Case) take(e Entry) {
 			c.Given[i] = Given{e.How, e.Resource}
 		}
 	case Fail:
-		c.Failure = e.Why
-		if !slices.ContainsFunc(c.Given, func(g Given) bool { return g.How != "" }) {
-			c.Approver, c.Until = Person{}, time.Time{} // nothing of it was given: it can be approved anew
-		}
+		c.Failure = e.Why // it stays approved: another run may have written it all the same
 	case Activate:
 		c.Activated = true
 	case Revoke, Expire:

@@ -7,8 +7,8 @@
 //   - An error is one line: what, where, and after a semicolon what to do next. Never a stack trace.
 //   - The exit code says what kind of error it was (exit.go).
 //   - Colour only where standard output is a terminal and neither NO_COLOR nor TERM=dumb says otherwise; nothing is said by colour alone.
-//   - Nothing asks a question but what is about to change something (--apply), which --yes answers, and scenario --step:
-//     every command works in a script as it does by hand.
+//   - Nothing asks a question but what is about to change something (--apply), which --yes answers, scenario --step
+//     and an encrypted key: every command works in a script as it does by hand.
 //   - Secrets are never printed.
 package cli
 

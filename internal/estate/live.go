@@ -190,6 +190,22 @@ func (w *walk) allSubscriptions(ctx context.Context) error {
 	return nil
 }
 
+// Scopes are the source's subscriptions; where none was named, all that the credential sees.
+func (l Live) Scopes(ctx context.Context) (out []azure.ID, err error) {
+	c, err := newClient(l.Cloud, l.Credential, l.Transport)
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{builder: newBuilder(l.From), Live: l, client: c, seen: map[string]bool{}}
+	if err := w.allSubscriptions(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range w.Subscriptions {
+		out = append(out, azure.SubscriptionID(s.ID))
+	}
+	return out, nil
+}
+
 // clustersIn lists the clusters of all subscriptions, or of the resource groups of a name in them.
 // One subscription among several that cannot be read makes the answer incomplete; if it is the only one there is no answer.
 func (w *walk) clustersIn(ctx context.Context, group string) []map[string]any {
