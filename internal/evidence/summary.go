@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"aksid/internal/azure"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 )
@@ -154,16 +155,16 @@ func (m *maker) highSection() section {
 const mostChanges = 500
 
 func (m *maker) changeSection() section {
-	t := &table{Heads: []string{"time", "who", "what", "on", "role", "how it ended"}}
+	t := &table{Heads: []string{"time", "who", "what", "role", "where", "how it ended"}}
 	for _, c := range m.facts.changes {
 		if strings.EqualFold(c.Status, "Started") || strings.EqualFold(c.Status, "Accepted") {
 			continue
 		}
-		role := ""
+		role, where := "", c.Scope
 		if c.Given != nil {
-			role = c.Given.Role + " for " + c.Given.Name
+			role, where = c.Given.Role+" for "+c.Given.Name, c.Given.Scope
 		}
-		t.Rows = append(t.Rows, []string{instant(c.Time), c.Caller, string(c.Operation), c.Scope.String(), role, strings.TrimSpace(c.Status + " " + c.SubStatus)})
+		t.Rows = append(t.Rows, []string{instant(c.Time), c.Caller, string(c.Operation), role, m.Estate.Place(where, azure.ID{}), strings.TrimSpace(c.Status + " " + c.SubStatus)})
 	}
 	s := section{Title: "Changes of roles and identities", Table: t, Text: []string{"All entries: activity/changes.json. The activity log holds no reads, and nothing of the data planes."}}
 	if n := len(t.Rows); n > mostChanges {
