@@ -121,6 +121,7 @@ type facts struct {
 	clusters                       []clusterFacts
 	assignments, schedules, denies int
 	changes                        []change
+	changers                       []*changer
 	accepted                       []*finding.Acceptance
 	cases                          []*breakglass.Case
 	problems                       []string

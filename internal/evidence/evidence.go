@@ -91,6 +91,7 @@ func Make(in Input) ([]File, error) {
 	m.matters = newMatters(m.Estate)
 	m.identities()
 	m.roles()
+	m.changers()
 	m.directory()
 	m.activity()
 	m.check()
