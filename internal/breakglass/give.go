@@ -89,7 +89,7 @@ func (d Desk) give(ctx context.Context, c *Case, i int, how How, again bool) err
 // given notes that a role was given.
 func (d Desk) given(ctx context.Context, c *Case, i int, given Given) error {
 	g := c.Asked.Grants[i]
-	d.say("%s on %s for %s, until %s", g.RoleName, g.Scope, g.PrincipalName, c.Until.Format(time.RFC3339))
+	d.say("%s for %s until %s, on %s", g.RoleName, g.PrincipalName, instant(c.Until), g.Scope)
 	return d.note(ctx, c.ID, func(*Case) (Entry, error) {
 		return Entry{Verb: Give, Grant: i + 1, How: given.How, Resource: given.Resource, Until: c.Until}, nil
 	})

@@ -145,7 +145,7 @@ func (d Desk) Activate(ctx context.Context, id string, span time.Duration) (*Cas
 		if err != nil {
 			return c, d.limits(ctx, g, takenUp, err)
 		}
-		d.say("%s on %s: %s, until %s", g.RoleName, g.Scope, strings.ToLower(r.Text("properties.status")), end.Format(time.RFC3339))
+		d.say("%s until %s (%s), on %s", g.RoleName, instant(end), strings.ToLower(r.Text("properties.status")), g.Scope)
 	}
 	return d.find(id)
 }

@@ -48,7 +48,7 @@ func (d Desk) takeBack(ctx context.Context, c *Case) error {
 			return fmt.Errorf("%s on %s is not taken away: %w", g.RoleName, g.Scope, err)
 		}
 		seen = append(seen, was)
-		d.say("%s on %s for %s: %s", g.RoleName, g.Scope, g.PrincipalName, was)
+		d.say("%s: %s for %s, on %s", was, g.RoleName, g.PrincipalName, g.Scope)
 	}
 	return d.note(ctx, c.ID, func(now *Case) (Entry, error) {
 		if now.End.Number > 0 {
@@ -234,6 +234,6 @@ func (d Desk) takeStray(ctx context.Context, s Stray) error {
 	if err := d.On.Delete(context.WithoutCancel(ctx), s.ID); err != nil {
 		return errors.Join(noted, err)
 	}
-	d.say("%s, found by its mark: taken away", s.ID)
+	d.say("taken away, found by its mark: %s", s.ID)
 	return noted
 }

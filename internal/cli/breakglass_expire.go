@@ -77,7 +77,7 @@ func (a *App) printSweep(s breakglass.Sweep, now time.Time) (over, odd int) {
 			over++
 		}
 		for _, g := range c.Asked.Grants {
-			fmt.Fprint(a.Out, wrap("  ", plain(fmt.Sprintf("%s: %s on %s for %s, over since %s", c.ID, g.RoleName, g.Scope, g.PrincipalName, stamp(c.Until)))))
+			fmt.Fprint(a.Out, wrap("  ", plain(fmt.Sprintf("%s, over since %s: %s for %s, on %s", c.ID, stamp(c.Until), g.RoleName, g.PrincipalName, g.Scope))))
 		}
 	}
 	for _, stray := range s.Strays {
