@@ -7,7 +7,7 @@ import (
 )
 
 // Error is an answer of ARM, a resource provider or a data plane: the status and the envelope
-// {"error":{"code","message","target","details"}} (ARM common API contract).
+// {"error":{"code","message","target","details"}} (ARM common API contract), or that of AKS, which has none.
 type Error struct {
 	Status  int // HTTP status code
 	Code    string
@@ -16,6 +16,7 @@ type Error struct {
 	Details []*Error
 	Info    []Info
 	Header  http.Header // further headers, as WWW-Authenticate
+	Bare    bool        // is answered without "error" around it, as AKS's resource provider does
 }
 
 // Info is a member of additionalInfo: what a machine can read of an error, as the conditions of a policy that refused.
@@ -47,6 +48,22 @@ func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.wire()) }
 
 // Body is the whole answer.
 func (e *Error) Body() []byte {
+	if e.Bare {
+		return e.bare()
+	}
 	b, _ := json.Marshal(map[string]wireError{"error": e.wire()}) // strings always marshal
+	return b
+}
+
+// bare is the answer in AKS's form, down to the blanks (github.com/Azure/terraform-azurerm-avm-res-containerservice-managedcluster/issues/166).
+func (e *Error) bare() []byte {
+	v := map[string]any{"code": e.Code, "message": e.Message, "details": nil, "subcode": ""}
+	if e.Target != "" {
+		v["target"] = e.Target
+	}
+	if e.Details != nil {
+		v["details"] = e.wire().Details
+	}
+	b, _ := json.MarshalIndent(v, " ", " ") // strings always marshal
 	return b
 }

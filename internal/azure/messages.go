@@ -104,11 +104,11 @@ var (
 	InvalidPrincipalID = message(400, "InvalidPrincipalId",
 		"A valid principal ID must be provided for role assignment.", "recorded")
 	RoleAssignmentLimitExceeded = message(400, "RoleAssignmentLimitExceeded",
-		"The role assignment limit for the subscription has been reached. No more role assignments can be created.", "Microsoft Learn: troubleshoot Azure RBAC limits")
+		"No more role assignments can be created.", "Microsoft Learn: troubleshoot Azure RBAC limits")
 	LastRBACAdmin = message(409, "CannotDeleteLastRbacAdminAssignment",
 		"Cannot delete the last RBAC admin assignment.", "Microsoft Learn: troubleshoot Azure RBAC")
 	RoleDefinitionHasAssignments = message(400, "RoleDefinitionHasAssignments",
-		"There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).", "Microsoft Learn: troubleshoot Azure RBAC")
+		"There are existing role assignments referencing role.", "Microsoft Learn: troubleshoot Azure RBAC")
 	InvalidActionOrNotAction = message(400, "InvalidActionOrNotAction",
 		"'{action}' does not match any of the actions supported by the providers.", "recorded")
 	GraphRequestDenied = message(403, "Authorization_RequestDenied",

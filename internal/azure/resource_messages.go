@@ -77,6 +77,12 @@ var (
 		"The built-in role '{role}' cannot be changed or deleted.", "authorization")
 	InvalidAssignableScopes = message(400, "InvalidAssignableScopes",
 		"The role definition must have at least one assignable scope, and each of them must be a subscription, a resource group or a management group; '{scope}' is none.", "authorization")
+	RoleDefinitionLimitExceeded = message(400, "RoleDefinitionLimitExceeded",
+		"Role definition limit exceeded. No more role definitions can be created.", "Microsoft Learn: troubleshoot Azure RBAC limits")
+	TooManyAssignableScopes = message(400, "InvalidAssignableScopes",
+		"The role definition can have 2000 assignable scopes, and among them one management group.", "Microsoft Learn: custom roles, limits; the words are not Azure's")
+	DescriptionTooLong = message(400, "InvalidDescription",
+		"The description can have 2048 bytes.", "Microsoft Learn: Azure RBAC limits; code and words are not Azure's")
 	MissingRoleName = message(400, "MissingRoleDefinitionName",
 		"The role definition must have a name of at most 512 characters.", "authorization; limits: azure-facts 3.6")
 )

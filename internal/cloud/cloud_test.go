@@ -244,6 +244,9 @@ func (r reply) ok(status int) reply {
 func (r reply) refused(status int, code string, words ...string) {
 	r.w.Helper()
 	e, _ := r.body["error"].(map[string]any)
+	if e == nil {
+		e = r.body // AKS's own errors have nothing around them
+	}
 	message := fmt.Sprint(e["message"])
 	if r.status != status || e["code"] != code {
 		r.w.Fatalf("got %d %v, want %d %s: %s", r.status, e["code"], status, code, r.raw)

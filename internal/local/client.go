@@ -180,22 +180,26 @@ func (a *Azure) do(req *http.Request, out any) error {
 	return nil
 }
 
-// refusal reads an error of the resource manager or Graph ({"error":{code,message}}) or of Entra (RFC 6749 section 5.2).
+// refusal reads an error of the resource manager or Graph ({"error":{code,message}}), of AKS ({code,message}) or of Entra
+// (RFC 6749 section 5.2).
 func refusal(status int, body []byte) error {
 	e := &azure.Error{Status: status, Code: http.StatusText(status), Message: strings.TrimSpace(string(body))}
 	var envelope struct {
 		Error       json.RawMessage `json:"error"`
 		Description string          `json:"error_description"`
 	}
-	if json.Unmarshal(body, &envelope) != nil || len(envelope.Error) == 0 {
+	if json.Unmarshal(body, &envelope) != nil {
 		return e
+	}
+	if len(envelope.Error) == 0 {
+		envelope.Error = body
 	}
 	if json.Unmarshal(envelope.Error, &e.Code) == nil {
 		e.Message, _, _ = strings.Cut(envelope.Description, "\r\n")
 		return e
 	}
 	var inner struct{ Code, Message string }
-	if json.Unmarshal(envelope.Error, &inner) == nil {
+	if json.Unmarshal(envelope.Error, &inner) == nil && inner.Code != "" {
 		e.Code, e.Message = inner.Code, inner.Message
 	}
 	return e

@@ -86,6 +86,11 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 	if c.service {
 		return nil
 	}
+	if sub := target.Subscription(); sub != "" {
+		if doc, err := c.Load(azure.SubscriptionID(sub)); err != nil || doc == nil {
+			return c.foreign(err, action, sub)
+		}
+	}
 	d, pass := c.judge(action, target)
 	if pass {
 		return nil
@@ -97,4 +102,12 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 		return azure.LinkedAuthorizationFailedDenied.Format(f)
 	}
 	return azure.LinkedAuthorizationFailed.Format(f)
+}
+
+// foreign refuses a link to a subscription that is not the tenant's: no right helps there.
+func (c *Call) foreign(err error, action azure.Action, sub string) *azure.Error {
+	if err != nil {
+		return Fault(err)
+	}
+	return azure.LinkedAuthorizationFailedTenant.Format(azure.Fields{"action": string(action), "scope": c.ID.String(), "tenant": c.Tenant().String(), "subscription": sub})
 }

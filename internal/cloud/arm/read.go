@@ -331,7 +331,7 @@ func (c *Call) act() (answer, *azure.Error) {
 	}
 	body, err := a.Do(c)
 	if err != nil {
-		return answer{}, err
+		return answer{}, c.Type.own(err)
 	}
 	status := a.Status
 	if status == 0 {
@@ -347,7 +347,7 @@ func (c *Call) actLater(a Action) (answer, *azure.Error) {
 		return answer{}, err
 	}
 	body, err := a.Do(c)
-	if err == nil {
+	if err = c.Type.own(err); err == nil {
 		err = c.write()
 	}
 	owner := c
@@ -369,7 +369,7 @@ func (c *Call) actThen(a Action) (answer, *azure.Error) {
 		return answer{}, err
 	}
 	if _, err := a.Do(c); err != nil {
-		return answer{}, err
+		return answer{}, c.Type.own(err)
 	}
 	return c.later(c, strings.ToLower(c.Action))
 }

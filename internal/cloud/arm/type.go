@@ -32,6 +32,7 @@ type Type struct {
 	NoDelete   bool           // can be written and not deleted
 	Single     bool           // one without a name below each parent, as an instance view
 	Bare       bool           // is listed as a bare array, without {"value"}
+	BareErrors bool           // what its provider refuses has no "error" around it
 	Nested     bool           // is not deleted while resources stand below it
 	Identity   bool           // carries managed identities
 	ETag       bool           // documents and children carry etags

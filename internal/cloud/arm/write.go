@@ -239,7 +239,15 @@ func (c *Call) check() *azure.Error {
 	if c.Type.Check == nil {
 		return nil
 	}
-	return c.Type.Check(c)
+	return c.Type.own(c.Type.Check(c))
+}
+
+// own marks a refusal as one of the type's provider, which may answer in a form of its own.
+func (t *Type) own(refused *azure.Error) *azure.Error {
+	if refused != nil && refused.Status < http.StatusInternalServerError {
+		refused.Bare = t.BareErrors
+	}
+	return refused
 }
 
 // write stores c.Doc, or puts it into its parent and stores that.

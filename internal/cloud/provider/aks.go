@@ -35,7 +35,7 @@ func containerService() arm.Provider {
 		{Name: aks + "/locations/orchestrators", Place: arm.InSubscription, Single: true, Get: getOrchestrators},
 	}
 	for i := range types {
-		types[i].Since, types[i].Versions = "2017-08-31", aksVersions
+		types[i].Since, types[i].Versions, types[i].BareErrors = "2017-08-31", aksVersions, true
 	}
 	return arm.Provider{Namespace: aks, Service: aksPrincipal, Types: types}
 }
@@ -87,7 +87,7 @@ func checkCluster(c *arm.Call) *azure.Error {
 		return azure.InvalidParameter.Format(azure.Fields{"path": "resourceName", "details": "the name must begin and end with a letter or digit and be at most 63 characters long"})
 	}
 	for _, check := range []func(*arm.Call) *azure.Error{
-		linkKubelet, checkIdentityKind, checkNodeGroup, checkVersion, checkPools, fillNetwork, checkPrincipal, checkKubelet, checkDisks,
+		linkKubelet, checkIdentityKind, checkNodeGroup, keepCluster, checkVersion, checkPools, fillNetwork, checkPrincipal, checkKubelet, checkDisks,
 		checkOutbound, checkRouteTables, checkPrivateZone, checkIntegratedServer, checkKMS, checkPoolIdentities, checkAddons, checkIssuer,
 	} {
 		if err := check(c); err != nil {
@@ -98,11 +98,30 @@ func checkCluster(c *arm.Call) *azure.Error {
 	return nil
 }
 
+// fixedOfCluster are the members of a cluster that stay for life, beside its identity and node resource group.
+var fixedOfCluster = []string{"dnsPrefix", "fqdnSubdomain", "linuxProfile.adminUsername", "networkProfile.serviceCidr", "networkProfile.dnsServiceIP",
+	"networkProfile.loadBalancerSku"}
+
+// keepCluster refuses to change what stays. What a request leaves out is carried over.
+func keepCluster(c *arm.Call) *azure.Error {
+	for _, path := range fixedOfCluster {
+		old, given := arm.Str(c.Old, "properties."+path), arm.Str(c.Doc, "properties."+path)
+		switch {
+		case old == "":
+		case given == "":
+			arm.Set(c.Doc, "properties."+path, old)
+		case !strings.EqualFold(old, given):
+			return unchangeable(path)
+		}
+	}
+	return nil
+}
+
 func checkNodeGroup(c *arm.Call) *azure.Error {
 	group := arm.Str(c.Doc, "properties.nodeResourceGroup")
 	if c.Old != nil {
 		if old := arm.Str(c.Old, "properties.nodeResourceGroup"); !strings.EqualFold(old, group) {
-			return unchangeable("properties.nodeResourceGroup")
+			return unchangeable("nodeResourceGroup")
 		}
 		return nil
 	}

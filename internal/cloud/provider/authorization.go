@@ -92,6 +92,9 @@ func checkAssignment(c *arm.Call) *azure.Error {
 	if e := checkCondition(props); e != nil {
 		return e
 	}
+	if e := checkDescription(props); e != nil {
+		return e
+	}
 	a := assignment{c.ID, scope, role, principal}
 	if e := dropEnded(c, principal); e != nil {
 		return e
@@ -151,32 +154,6 @@ func checkUnique(c *arm.Call, a assignment) *azure.Error {
 		}
 	}
 	return checkLimit(c, a.Scope)
-}
-
-// Limits of role assignments: in a subscription, and on a management group (azure-facts 3.6).
-const (
-	maxAssignments      = 4000
-	maxGroupAssignments = 500
-)
-
-func checkLimit(c *arm.Call, scope azure.ID) *azure.Error {
-	if c.Old != nil || scope == azure.Root {
-		return nil
-	}
-	counts, most := scope.Equal, maxGroupAssignments
-	if sub := scope.Subscription(); sub != "" {
-		counts, most = azure.SubscriptionID(sub).Contains, maxAssignments
-	}
-	n := 0
-	for g := range c.Policy().Grants() {
-		if counts(g.Scope) {
-			n++
-		}
-	}
-	if n >= most {
-		return azure.RoleAssignmentLimitExceeded.Error()
-	}
-	return nil
 }
 
 // principalType checks a principal against the directory. A type in the request turns the check of existence off:

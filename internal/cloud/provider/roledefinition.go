@@ -15,7 +15,13 @@ import (
 
 func roleKey(id azure.ID) azure.ID { return azure.Root.Resource(typeRoleDefinition, lower(id.Name())) }
 
-func roleRefs(arm.Doc) []string { return []string{"customroles"} }
+const customRoles = "customroles" // the index entry of them all
+
+func roleRefs(d arm.Doc) []string {
+	return []string{customRoles, roleNameRef(arm.Str(d, "properties.roleName"))}
+}
+
+func roleNameRef(name string) string { return "rolename:" + lower(name) }
 
 // roleID is a role definition's id as the API prints it: below the subscription of the scope that is asked for.
 func roleID(scope azure.ID, role azure.GUID) string {
@@ -154,12 +160,12 @@ func checkRole(c *arm.Call) *azure.Error {
 		return azure.RoleDefinitionBuiltIn.Format(azure.Fields{"role": old.Name})
 	}
 	r := rbac.Role{ID: id, Name: arm.Str(c.Doc, "properties.roleName"), Description: arm.Str(c.Doc, "properties.description")}
-	if r.Name == "" || len(r.Name) > 512 {
+	if r.Name == "" || len(r.Name) > maxRoleName {
 		return azure.MissingRoleName.Error()
 	}
-	for other := range c.Policy().Roles() {
-		if other.ID != id && strings.EqualFold(other.Name, r.Name) {
-			return azure.RoleDefinitionWithSameNameExists.Error()
+	for _, check := range []*azure.Error{checkDescription(arm.Map(c.Doc, "properties")), checkRoleName(c, &r), checkRoleLimit(c)} {
+		if check != nil {
+			return check
 		}
 	}
 	if r.Permissions, err = readPermissions(arm.List(c.Doc, "properties.permissions")); err != nil {
@@ -170,12 +176,31 @@ func checkRole(c *arm.Call) *azure.Error {
 	}
 	now := c.Now.Format(time.RFC3339Nano)
 	props := arm.Map(c.Doc, "properties")
+	props["permissions"] = permissionDocs(r.Permissions)
 	props["type"], props["updatedOn"], props["updatedBy"] = "CustomRole", now, c.Caller.ID.String()
 	props["createdOn"], props["createdBy"] = now, c.Caller.ID.String()
 	if c.Old != nil {
 		props["createdOn"], props["createdBy"] = arm.Get(c.Old, "properties.createdOn"), arm.Get(c.Old, "properties.createdBy")
 	}
 	return arm.Fault(c.PutRole(r))
+}
+
+// checkRoleName refuses the name of another role, also of one that is written in the same commit.
+func checkRoleName(c *arm.Call, r *rbac.Role) *azure.Error {
+	for other := range c.Policy().Roles() {
+		if other.ID != r.ID && strings.EqualFold(other.Name, r.Name) {
+			return azure.RoleDefinitionWithSameNameExists.Error()
+		}
+	}
+	for d, err := range c.Find(roleNameRef(r.Name)) {
+		if err != nil {
+			return arm.Fault(err)
+		}
+		if !strings.EqualFold(arm.Str(d, "name"), r.ID.String()) {
+			return azure.RoleDefinitionWithSameNameExists.Error()
+		}
+	}
+	return nil
 }
 
 func readPermissions(all []any) ([]rbac.Permission, error) {
@@ -208,7 +233,7 @@ func assignableScopes(c *arm.Call, r *rbac.Role) *azure.Error {
 	if len(r.AssignableScopes) == 0 {
 		return azure.InvalidAssignableScopes.Format(azure.Fields{"scope": ""})
 	}
-	return nil
+	return checkScopesLimit(r.AssignableScopes)
 }
 
 func roleDeleted(c *arm.Call) *azure.Error {
