@@ -191,7 +191,7 @@ func TestIdentitySwitches(t *testing.T) {
 		"two identities":      {c.update(obj{"type": "UserAssigned", "userAssignedIdentities": obj{a: obj{}, b: obj{}}}, nil), "InvalidParameter"},
 		"both kinds":          {c.update(obj{"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": obj{a: obj{}}}, nil), "InvalidParameter"},
 	} {
-		if try.reply.status != 400 || try.reply.str("error.code") != try.code {
+		if try.reply.status != 400 || try.reply.str("code") != try.code {
 			t.Errorf("%s: %d %s", name, try.reply.status, try.reply.raw)
 		}
 	}

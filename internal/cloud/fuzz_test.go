@@ -119,7 +119,7 @@ func (w *world) knock(r *rand.Rand) {
 	if got.status >= 500 {
 		w.Fatalf("%s %s %s\nanswers %d %s", method, target.RequestURI(), body, got.status, got.raw)
 	}
-	if got.status >= 400 && method != "HEAD" && got.raw != "" && got.str("error.code") == "" && strings.HasPrefix(got.header.Get("Content-Type"), "application/json") {
+	if got.status >= 400 && method != "HEAD" && got.raw != "" && got.str("error.code") == "" && got.str("code") == "" && strings.HasPrefix(got.header.Get("Content-Type"), "application/json") {
 		w.Fatalf("%s %s answers %d without an error code: %s", method, target.RequestURI(), got.status, got.raw)
 	}
 }
