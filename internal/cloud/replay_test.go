@@ -44,6 +44,7 @@ var trimmed = regexp.MustCompile(`(?i)^(GET /subscriptions/[^/]+/(resourcegroups
 	`|PUT /providers/Microsoft.Management/managementGroups/[^/?]+(\?|$)` +
 	`|GET /providers/Microsoft.Management/` +
 	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions)` +
+	`|GET [^?]+/Microsoft.Authorization/eligibleChildResources` +
 	`|GET [^?]+/Microsoft.Authorization/role[^?]+\?.*as(Target|Requestor|Approver)\(\)` +
 	`|GET /subscriptions/[^/?]+(\?|$))`)
 

@@ -34,6 +34,8 @@ type Request struct {
 
 	Remaining string // kind and number of calls that are left, for the answer
 
+	tried bool // it was only tried: what it wrote is taken back
+
 	Correlation, RequestID, ClientRequestID, ClientIP, Path string
 }
 

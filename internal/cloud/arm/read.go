@@ -337,6 +337,9 @@ func (c *Call) act() (answer, *azure.Error) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if c.tried = a.Try; a.Try {
+		return answer{status: status, body: body}, nil
+	}
 	return answer{status: status, body: body}, Fault(c.log("Succeeded", status, nil))
 }
 

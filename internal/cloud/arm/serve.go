@@ -164,6 +164,9 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 		if refused != nil {
 			return refused
 		}
+		if req.tried {
+			return errTried
+		}
 		return nil
 	})
 	var err error
@@ -174,6 +177,9 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 	}
 	if err == nil {
 		a.work.wake()
+		return ans, nil
+	}
+	if errors.Is(err, errTried) {
 		return ans, nil
 	}
 	if refused == nil || !errors.Is(err, error(refused)) {
@@ -192,6 +198,9 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 	}
 	return ans, refused
 }
+
+// errTried rolls back what was only tried.
+var errTried = errors.New("only tried")
 
 // guarded turns a panic into an error, so that the transaction is rolled back and the others go on.
 func guarded(fn func(store.Tx) error) func(store.Tx) error {

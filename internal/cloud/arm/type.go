@@ -111,6 +111,7 @@ type Action struct {
 	Status int          // 200 where zero
 	Open   bool         // it decides by itself what the caller may see
 	Absent bool         // the resource need not be there
+	Try    bool         // what it writes is taken back: it says what would become of a request
 }
 
 // Step is a part of a long operation. It runs in a transaction of its own, together with the operation's cursor:

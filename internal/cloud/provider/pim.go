@@ -20,6 +20,7 @@ const (
 	typeActiveRequest       = "Microsoft.Authorization/roleAssignmentScheduleRequests"
 	typeActive              = "Microsoft.Authorization/roleAssignmentSchedules"
 	typeActiveInstance      = "Microsoft.Authorization/roleAssignmentScheduleInstances"
+	typeEligibleChild       = "Microsoft.Authorization/eligibleChildResources"
 )
 
 // pimPrincipal is the first-party principal that Privileged Identity Management acts as.
@@ -31,22 +32,29 @@ func pim() []arm.Type {
 	row := func(t arm.Type) arm.Type {
 		t.Since, t.Place, t.Open = "2020-10-01", arm.Any, true
 		t.Versions = []string{"2024-09-01-preview", "2022-04-01-preview", "2020-10-01", "2020-10-01-preview"}
-		t.Shown = "Microsoft.Authorization/R" + t.Name[len("Microsoft.Authorization/r"):]
+		t.Shown = shownInPIM(t.Name)
 		return t
 	}
-	cancel := map[string]arm.Action{"cancel": {Do: cancelRequest, Write: true, Open: true}}
+	actions := map[string]arm.Action{"cancel": {Do: cancelRequest, Write: true, Open: true}, "validate": {Do: validateRequest, Open: true, Absent: true, Try: true}}
 	return []arm.Type{
-		row(arm.Type{Name: typeEligibilityRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
+		row(arm.Type{Name: typeEligibilityRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: actions}),
 		row(arm.Type{Name: typeEligibility, ReadOnly: true, Refs: eligibilityRefs, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeEligibilityInstance, ReadOnly: true, Get: getSchedule, List: listSchedules}),
-		row(arm.Type{Name: typeActiveRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: cancel}),
+		row(arm.Type{Name: typeActiveRequest, AnyoneCreates: true, NoDelete: true, Refs: requestRefs, Check: checkRequest, Get: getRequest, List: listRequests, Actions: actions}),
 		row(arm.Type{Name: typeActive, ReadOnly: true, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeActiveInstance, ReadOnly: true, Get: getSchedule, List: listSchedules}),
 		row(arm.Type{Name: typeApproval, ReadOnly: true, Get: getApproval, List: listApprovals}),
 		row(arm.Type{Name: typeApprovalStage, AnyoneCreates: true, NoDelete: true, Initial: initialStage, Check: checkStage, Get: getStage}),
+		row(arm.Type{Name: typeEligibleChild, ReadOnly: true, List: listEligibleChildren}),
 		policyRow(arm.Type{Name: typePolicy, Initial: initialPolicy, Check: checkPolicy, List: listPolicies}),
 		policyRow(arm.Type{Name: typePolicyAssignment, ReadOnly: true, Get: getPolicyAssignment, List: listPolicyAssignments}),
 	}
+}
+
+// shownInPIM is a type as its documents name it: Microsoft.Authorization/RoleEligibilitySchedules.
+func shownInPIM(typ string) string {
+	ns, rest, _ := strings.Cut(typ, "/")
+	return ns + "/" + strings.ToUpper(rest[:1]) + rest[1:]
 }
 
 // schedule says that a principal has, or may activate, a role at a scope from Start to End.

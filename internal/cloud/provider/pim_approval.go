@@ -24,20 +24,33 @@ func approvalID(request azure.ID) azure.ID {
 
 // leaveToApprovers keeps an activation until it is approved, with what it asks for.
 func (r *request) leaveToApprovers(c *arm.Call) (string, *azure.Error) {
-	for d, err := range c.Find("pendingrequests") {
-		if err != nil {
-			return "", arm.Fault(err)
-		}
-		if s, ok := readSchedule(d); ok && s.Principal == r.Principal && s.Role == r.Role && s.Scope.Equal(r.Scope) {
-			return "", azure.PendingAssignmentRequest.Error()
-		}
+	if old, bad := r.waiting(c); bad != nil || old != nil {
+		return "", either(bad, azure.PendingAssignmentRequest)
 	}
 	if old, bad := findSchedule(c, r, byPrincipal); bad != nil || old != nil {
 		return "", either(bad, azure.ScheduledAssignmentExists)
 	}
+	return "PendingApproval", keepForApproval(c, r)
+}
+
+// keepForApproval makes the approval of a request that waits, which keeps what it asks for.
+func keepForApproval(c *arm.Call, r *request) *azure.Error {
 	arm.Set(c.Doc, scheduleMember, r.member())
 	approval := approvalID(c.ID)
-	return "PendingApproval", arm.Fault(c.Seed(approval, arm.Doc{"id": approval.String(), "name": approval.Name(), "type": typeApproval, "_": arm.Doc{"request": c.ID.String()}}))
+	return arm.Fault(c.Seed(approval, arm.Doc{"id": approval.String(), "name": approval.Name(), "type": typeApproval, "_": arm.Doc{"request": c.ID.String()}}))
+}
+
+// approves reports whether a request waits for the caller: for one of the role's approvers, or for who may assign the role.
+// Nobody approves what is its own.
+func approves(c *arm.Call, doc arm.Doc) bool {
+	s, ok := readSchedule(doc)
+	switch {
+	case !ok || !pending(doc):
+		return false
+	case arm.Str(doc, "properties.status") == "PendingAdminDecision":
+		return c.May("Microsoft.Authorization/roleAssignments/write", s.Scope)
+	}
+	return rulesOf(c, s.Scope, s.Role).approves(c)
 }
 
 // approved finds the request that an approval is about.
@@ -63,7 +76,7 @@ func reviewable(c *arm.Call, approval azure.ID) (arm.Doc, *azure.Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	if s, _ := readSchedule(request); !concerns(c, request) && !rulesOf(c, s.Scope, s.Role).approves(c) {
+	if s, _ := readSchedule(request); !concerns(c, request) && !approves(c, request) && !rulesOf(c, s.Scope, s.Role).approves(c) {
 		return nil, notPermitted(c)
 	}
 	return request, nil
@@ -97,8 +110,7 @@ func stageOf(request arm.Doc) arm.Doc {
 func listApprovals(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	return func(yield func(arm.Doc, error) bool) {
 		for d, err := range c.Find("pendingrequests") {
-			s, ok := readSchedule(d)
-			if err == nil && (!ok || arm.Str(d, "properties.approvalId") == "" || !rulesOf(c, s.Scope, s.Role).approves(c)) {
+			if err == nil && (arm.Str(d, "properties.approvalId") == "" || !approves(c, d)) {
 				continue
 			}
 			id := arm.Str(d, "properties.approvalId")
@@ -129,10 +141,10 @@ func checkStage(c *arm.Call) *azure.Error {
 		return bad
 	}
 	s, _ := readSchedule(doc)
-	if concerns(c, doc) || !rulesOf(c, s.Scope, s.Role).approves(c) {
+	switch {
+	case concerns(c, doc), pending(doc) && !approves(c, doc), !pending(doc) && !rulesOf(c, s.Scope, s.Role).approves(c):
 		return notPermitted(c)
-	}
-	if !pending(doc) {
+	case !pending(doc):
 		return azure.InvalidAssignmentRequest.Error()
 	}
 	result, why := arm.Str(c.Body, "properties.reviewResult"), arm.Str(c.Body, "properties.justification")
@@ -159,6 +171,9 @@ func review(c *arm.Call, doc arm.Doc, s schedule, result string) (string, *azure
 	default:
 		return "", azure.InvalidAssignmentRequest.Error()
 	}
+	if arm.Str(doc, "properties.status") == "PendingAdminDecision" {
+		return decided(c, doc, s)
+	}
 	if waited := c.Now.Sub(s.Start); waited > 0 {
 		s.Start = c.Now
 		if !s.End.IsZero() && arm.Str(doc, "properties.scheduleInfo.expiration.type") == "AfterDuration" {
@@ -173,4 +188,20 @@ func review(c *arm.Call, doc arm.Doc, s schedule, result string) (string, *azure
 	of := c.As(c.Caller)
 	of.ID, of.Method = azure.MustID(r.Request), http.MethodPut
 	return r.assign(of)
+}
+
+// decided carries out what a user asked an administrator for: a longer schedule, or one that has ended anew.
+func decided(c *arm.Call, doc arm.Doc, s schedule) (string, *azure.Error) {
+	r := request{schedule: s, For: "AdminExtend", Eligible: aboutEligibility(doc), Justification: arm.Str(doc, "properties.justification")}
+	if strings.EqualFold(arm.Str(doc, "properties.requestType"), "SelfRenew") {
+		r.For = "AdminRenew"
+	}
+	r.Request, r.Created, r.Kind = arm.Str(doc, "id"), c.Now, "Assigned"
+	of := c.As(c.Caller)
+	of.ID, of.Method = azure.MustID(r.Request), http.MethodPut
+	change := map[bool]func(*arm.Call, *request) (string, *azure.Error){true: makeEligible, false: makeActive}[r.Eligible]
+	if r.For == "AdminExtend" {
+		change = changeSchedule
+	}
+	return change(of, &r)
 }

@@ -25,7 +25,7 @@ const (
 func policyRow(t arm.Type) arm.Type {
 	t.Since, t.Place = "2020-10-01", arm.Any
 	t.Versions = []string{"2024-09-01-preview", "2020-10-01", "2020-10-01-preview"}
-	t.Shown = "Microsoft.Authorization/R" + t.Name[len("Microsoft.Authorization/r"):]
+	t.Shown = shownInPIM(t.Name)
 	return t
 }
 

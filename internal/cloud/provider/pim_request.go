@@ -19,6 +19,7 @@ type request struct {
 	Expires       expiration
 	Justification string
 	Ticket        string
+	Eligible      bool // it is about an eligibility; else about an active assignment
 }
 
 // expiration is how a schedule ends: NoExpiration, AfterDuration or AfterDateTime.
@@ -40,7 +41,8 @@ func (r request) ends() bool {
 func readRequest(c *arm.Call) (r request, bad *azure.Error) {
 	props := arm.Map(c.Doc, "properties")
 	scope, _, _ := c.ID.Split()
-	r = request{For: arm.Str(props, "requestType"), Justification: arm.Str(props, "justification"), Ticket: arm.Str(props, "ticketInfo.ticketNumber")}
+	r = request{For: arm.Str(props, "requestType"), Justification: arm.Str(props, "justification"), Ticket: arm.Str(props, "ticketInfo.ticketNumber"),
+		Eligible: eligible(c.Type)}
 	r.Scope, r.Created, r.Request, r.Condition, r.Kind = scope, c.Now, arm.Str(c.Doc, "id"), arm.Str(props, "condition"), "Assigned"
 	if _, err := azure.ParseGUID(c.ID.Name()); err != nil {
 		return r, azure.InvalidAssignmentRequest.Error()
@@ -114,7 +116,7 @@ func checkRequest(c *arm.Call) *azure.Error {
 	if bad := dropEnded(c, r.Principal); bad != nil {
 		return bad
 	}
-	do, ok := requestTypes[requestType{eligible(c.Type), lower(r.For)}]
+	do, ok := requestTypes[requestType{r.Eligible, lower(r.For)}]
 	if !ok {
 		return azure.InvalidAssignmentRequest.Error()
 	}
@@ -154,15 +156,15 @@ type requestType struct {
 var requestTypes = map[requestType]func(*arm.Call, *request) (string, *azure.Error){
 	{true, "adminassign"}:     makeEligible,
 	{true, "adminupdate"}:     changeSchedule,
-	{true, "adminextend"}:     changeSchedule,
-	{true, "adminrenew"}:      makeEligible,
+	{true, "adminextend"}:     settling(changeSchedule),
+	{true, "adminrenew"}:      settling(makeEligible),
 	{true, "adminremove"}:     endSchedule,
 	{true, "selfextend"}:      leaveToAdmin,
 	{true, "selfrenew"}:       leaveToAdmin,
 	{false, "adminassign"}:    makeActive,
 	{false, "adminupdate"}:    changeSchedule,
-	{false, "adminextend"}:    changeSchedule,
-	{false, "adminrenew"}:     makeActive,
+	{false, "adminextend"}:    settling(changeSchedule),
+	{false, "adminrenew"}:     settling(makeActive),
 	{false, "adminremove"}:    endSchedule,
 	{false, "selfactivate"}:   activate,
 	{false, "selfdeactivate"}: deactivate,
@@ -282,7 +284,7 @@ func changeSchedule(c *arm.Call, r *request) (string, *azure.Error) {
 		return "", bad
 	}
 	rules := adminAssignment
-	if eligible(c.Type) {
+	if r.Eligible {
 		rules = adminEligibility
 	}
 	if bad := r.meets(c, rules); bad != nil {
@@ -293,7 +295,7 @@ func changeSchedule(c *arm.Call, r *request) (string, *azure.Error) {
 		s.Start = r.Start
 	}
 	r.ID = s.ID
-	if eligible(c.Type) {
+	if r.Eligible {
 		return "Provisioned", saveEligibility(c, *s)
 	}
 	doc, err := c.Load(s.ID)
@@ -309,7 +311,7 @@ func endSchedule(c *arm.Call, r *request) (string, *azure.Error) {
 	if bad != nil {
 		return "", bad
 	}
-	if !eligible(c.Type) {
+	if !r.Eligible {
 		return "Revoked", c.AsService("Microsoft.Authorization").Delete(s.ID)
 	}
 	for active, err := range ongoing(c, findEach(c, []azure.PrincipalID{s.Principal}, byPrincipal)) {
@@ -341,20 +343,67 @@ func deactivate(c *arm.Call, r *request) (string, *azure.Error) {
 	return "Revoked", c.AsService("Microsoft.Authorization").Delete(s.ID)
 }
 
-// leaveToAdmin keeps a request for an administrator, who extends or renews by a request of its own.
+// leaveToAdmin keeps a request for an administrator, who approves it, or extends or renews by a request of its own.
 func leaveToAdmin(c *arm.Call, r *request) (string, *azure.Error) {
 	if strings.EqualFold(r.For, "SelfExtend") {
 		if _, bad := r.target(c); bad != nil {
 			return "", bad
 		}
 	}
-	return "PendingAdminDecision", nil
+	if old, bad := r.waiting(c); bad != nil || old != nil {
+		return "", either(bad, azure.PendingAssignmentRequest)
+	}
+	return "PendingAdminDecision", keepForApproval(c, r)
+}
+
+// settling carries an administrator's request out, and with it the user's that asked for the same.
+func settling(do func(*arm.Call, *request) (string, *azure.Error)) func(*arm.Call, *request) (string, *azure.Error) {
+	return func(c *arm.Call, r *request) (string, *azure.Error) {
+		status, bad := do(c, r)
+		if bad != nil {
+			return "", bad
+		}
+		old, bad := r.waiting(c)
+		if bad != nil || old == nil || arm.Str(old, "properties.status") != "PendingAdminDecision" {
+			return status, bad
+		}
+		arm.Set(old, "properties.status", status)
+		return status, arm.Fault(c.Seed(azure.MustID(arm.Str(old, "id")), old))
+	}
+}
+
+// waiting is the request of the same kind for the same principal, role and scope that waits for somebody; nil for none.
+func (r *request) waiting(c *arm.Call) (arm.Doc, *azure.Error) {
+	for d, err := range c.Find("pendingrequests") {
+		if err != nil {
+			return nil, arm.Fault(err)
+		}
+		if s, ok := readSchedule(d); ok && s.Principal == r.Principal && s.Role == r.Role && s.Scope.Equal(r.Scope) && aboutEligibility(d) == r.Eligible {
+			return d, nil
+		}
+	}
+	return nil, nil
+}
+
+// aboutEligibility reports whether a request's document is about an eligibility.
+func aboutEligibility(d arm.Doc) bool { return strings.Contains(arm.Str(d, "type"), "/RoleEligibility") }
+
+// validateRequest says what would become of a request, and takes it back (the SDK's ScheduleRequests.Validate).
+func validateRequest(c *arm.Call) (any, *azure.Error) {
+	c.Doc = arm.Doc{"id": c.ID.String(), "name": c.ID.Name(), "type": c.Type.Shown, "properties": arm.Doc{}}
+	if props := arm.Map(c.Body, "properties"); props != nil {
+		c.Doc["properties"] = arm.Clone(props)
+	}
+	if bad := checkRequest(c); bad != nil {
+		return nil, bad
+	}
+	return c.Shown(c.ID, c.Doc), nil
 }
 
 // target is the schedule that a request is about.
 func (r *request) target(c *arm.Call) (*schedule, *azure.Error) {
 	ref := byPrincipal
-	if eligible(c.Type) {
+	if r.Eligible {
 		ref = eligibleRef
 	}
 	s, bad := findSchedule(c, r, ref)
@@ -420,19 +469,19 @@ func (r *request) describe(c *arm.Call, status string) {
 		"justification": props["justification"], "ticketInfo": arm.Doc{"ticketNumber": arm.Get(props, "ticketInfo.ticketNumber"), "ticketSystem": arm.Get(props, "ticketInfo.ticketSystem")},
 		"condition": props["condition"], "conditionVersion": props["conditionVersion"], "scheduleInfo": arm.Doc{"startDateTime": printed(r.Start), "expiration": expires},
 		"expandedProperties": expanded(c, r.schedule)}
-	target := map[bool]string{true: "targetRoleEligibilityScheduleId", false: "targetRoleAssignmentScheduleId"}[eligible(c.Type)]
+	target := map[bool]string{true: "targetRoleEligibilityScheduleId", false: "targetRoleAssignmentScheduleId"}[r.Eligible]
 	out[target] = nil
 	if !r.ID.IsZero() {
-		typ := map[bool]string{true: typeEligibility, false: typeActive}[eligible(c.Type)]
+		typ := map[bool]string{true: typeEligibility, false: typeActive}[r.Eligible]
 		out[target] = scheduleName(&arm.Type{Name: typ}, r.schedule)
 	}
-	if !eligible(c.Type) {
+	if !r.Eligible {
 		out["linkedRoleEligibilityScheduleId"] = nil
 		if r.Eligibility != "" {
 			out["linkedRoleEligibilityScheduleId"] = r.Eligibility
 		}
 	}
-	if status == "PendingApproval" {
+	if strings.HasPrefix(status, "Pending") {
 		out["approvalId"] = approvalID(c.ID).String()
 	}
 	c.Doc["properties"] = out
@@ -453,6 +502,9 @@ func getRequest(c *arm.Call) (arm.Doc, *azure.Error) {
 	doc, err := c.Load(c.ID)
 	if err != nil {
 		return nil, arm.Fault(err)
+	}
+	if doc == nil && strings.EqualFold(c.Action, "validate") {
+		return nil, azure.NotFound.Format(azure.Fields{"id": c.ID.String()})
 	}
 	if scope, _, _ := c.ID.Split(); !concerns(c, doc) && !c.May(azure.Action(c.Type.Name+"/read"), scope) {
 		return nil, notPermitted(c)
@@ -498,7 +550,7 @@ func (f scheduleFilter) takesRequest(c *arm.Call, d arm.Doc) bool {
 	case f.own == "asrequestor":
 		return arm.Str(d, "properties.requestorId") == c.Caller.ID.String()
 	case f.own == "asapprover":
-		return pending(d) && rulesOf(c, s.Scope, s.Role).approves(c)
+		return approves(c, d)
 	}
 	return true
 }

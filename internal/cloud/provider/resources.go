@@ -149,25 +149,34 @@ func listResources(c *arm.Call) iter.Seq2[arm.Doc, error] {
 			yield(nil, bad)
 			return
 		}
+		for d, err := range tracked(c) {
+			ok := err == nil && mayRead(c, azure.MustID(arm.Str(d, "id")))
+			if ok {
+				ok, err = matches(d, terms)
+			}
+			switch {
+			case err != nil:
+				yield(nil, err)
+				return
+			case ok && !yield(summary(d), nil):
+				return
+			}
+		}
+	}
+}
+
+func mayRead(c *arm.Call, id azure.ID) bool { return c.May(azure.Action(id.Type()+"/read"), id) }
+
+// tracked yields the tracked resources in the call's scope, by type.
+func tracked(c *arm.Call) iter.Seq2[arm.Doc, error] {
+	return func(yield func(arm.Doc, error) bool) {
 		for _, p := range c.Providers() {
 			for _, t := range p.Types {
 				if !t.Tracked || t.Name == azure.TypeResourceGroup {
 					continue
 				}
 				for d, err := range c.Resources(c.ID, t.Name) {
-					if err != nil {
-						yield(nil, err)
-						return
-					}
-					if !c.May(azure.Action(t.Name+"/read"), azure.MustID(arm.Str(d, "id"))) {
-						continue
-					}
-					ok, err := matches(d, terms)
-					if err != nil {
-						yield(nil, err)
-						return
-					}
-					if ok && !yield(summary(d), nil) {
+					if !yield(d, err) || err != nil {
 						return
 					}
 				}
