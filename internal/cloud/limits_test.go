@@ -57,7 +57,9 @@ func TestAssignmentLimit(t *testing.T) {
 // TestRoleLimit does the same with the tenant's custom roles.
 func TestRoleLimit(t *testing.T) {
 	w := newWorld(t)
-	at := func(i int) string { return importedSub + "/providers/Microsoft.Authorization/roleDefinitions/" + numbered("c", i) }
+	at := func(i int) string {
+		return importedSub + "/providers/Microsoft.Authorization/roleDefinitions/" + numbered("c", i)
+	}
 	body := func(i int) obj {
 		return obj{"roleName": fmt.Sprint("role ", i), "type": "CustomRole", "assignableScopes": []any{importedSub}, "permissions": []any{obj{"actions": []any{"*/read"}}}}
 	}

@@ -386,7 +386,9 @@ func (r *request) waiting(c *arm.Call) (arm.Doc, *azure.Error) {
 }
 
 // aboutEligibility reports whether a request's document is about an eligibility.
-func aboutEligibility(d arm.Doc) bool { return strings.Contains(arm.Str(d, "type"), "/RoleEligibility") }
+func aboutEligibility(d arm.Doc) bool {
+	return strings.Contains(arm.Str(d, "type"), "/RoleEligibility")
+}
 
 // validateRequest says what would become of a request, and takes it back (the SDK's ScheduleRequests.Validate).
 func validateRequest(c *arm.Call) (any, *azure.Error) {
