@@ -249,5 +249,8 @@ func (cl *Cloud) Close() error {
 	if cl.data != nil {
 		cl.data.Close()
 	}
+	if cl.entra != nil {
+		cl.entra.Close()
+	}
 	return cl.store.Close()
 }

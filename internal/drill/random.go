@@ -302,7 +302,7 @@ func (c *configuration) makeCluster(ctx context.Context) error {
 			if scope.IsZero() {
 				continue
 			}
-			lent, err := c.assign(ctx, owner, c.control, scope, nil)
+			lent, err := c.assign(ctx, roleOf("Owner"), c.control, scope, nil)
 			if err != nil {
 				return err
 			}
@@ -340,8 +340,6 @@ func (o *operator) awaitCluster(ctx context.Context, id azure.ID) (doc, error) {
 		}
 	}
 }
-
-var owner = roleOf("Owner")
 
 // roleOf is a built-in role.
 func roleOf(name string) azure.GUID {

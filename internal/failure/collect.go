@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"aksid/internal/azure"
@@ -133,7 +134,7 @@ func (c *Collector) Failures() []Failure {
 	c.waiting = nil
 	out := make([]Failure, 0, len(c.list))
 	for _, f := range c.list {
-		if f.row != timedOut || !slices.ContainsFunc(c.list, results[waited].follows) {
+		if f.row != timedOut() || !slices.ContainsFunc(c.list, results[waited].follows) {
 			f.explain()
 			out = append(out, *f)
 		}
@@ -157,7 +158,7 @@ type result struct {
 }
 
 func (res *result) follows(f *Failure) bool {
-	return f.row != timedOut && slices.Contains(res.of, f.Kind)
+	return f.row != timedOut() && slices.Contains(res.of, f.Kind)
 }
 
 var (
@@ -178,7 +179,7 @@ var results = []result{
 	{"Back-off restarting failed container", "pods restart over and over", refused},
 }
 
-var timedOut = Lookup("timed out waiting")[0]
+var timedOut = sync.OnceValue(func() *Code { return Lookup("timed out waiting")[0] })
 
 // readRecord reads a record and the times of its lines.
 func readRecord(rec *record) *reading {

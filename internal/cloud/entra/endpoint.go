@@ -37,7 +37,7 @@ func (s *Service) serveEntra(w http.ResponseWriter, r *http.Request) {
 	case rest == "v2.0/.well-known/openid-configuration" && get:
 		s.serveMetadata(w, r, tenant, openIDConfiguration(authority, "v2.0/", s.issuerOf(authority, tenant, "v2.0")))
 	case rest == "discovery/keys" && get, rest == "discovery/v2.0/keys" && get:
-		s.serveMetadata(w, r, tenant, json.RawMessage(s.key.set))
+		s.serveKeys(w, r, tenant)
 	case strings.HasPrefix(rest, "userrealm/") && get:
 		s.serveMetadata(w, r, tenant, userRealm(strings.TrimPrefix(rest, "userrealm/")))
 	case rest == "discovery/instance" && get:
@@ -60,6 +60,16 @@ func (s *Service) tenantError(name string) *azure.Error {
 		return azure.TenantNotFound.Format(azure.Fields{"tenant": name})
 	}
 	return azure.TenantMalformed.Format(azure.Fields{"tenant": name})
+}
+
+// serveKeys answers with the keys that tokens are signed with.
+func (s *Service) serveKeys(w http.ResponseWriter, r *http.Request, tenant string) {
+	k, err := s.signing()
+	if err != nil {
+		s.writeError(w, r, s.internal(r, err, azure.EntraInternal), "temporarily_unavailable")
+		return
+	}
+	s.serveMetadata(w, r, tenant, json.RawMessage(k.set))
 }
 
 // serveMetadata answers with a public document of the tenant.

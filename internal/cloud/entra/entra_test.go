@@ -81,6 +81,7 @@ func newTester(t testing.TB) *tester {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-te.made
 	te.update(te.seed)
 	return te
 }

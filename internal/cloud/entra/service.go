@@ -6,8 +6,12 @@ package entra
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,17 +35,56 @@ type Config struct {
 // Service issues and verifies tokens, and serves the directory.
 type Service struct {
 	Config
+	made     chan struct{} // closed when key, or why there is none, is there
 	key      *key
+	failed   error
 	verdicts verdicts
 }
 
-// Open reads the signing key, or makes it at the first start.
+// Open reads the signing key. At the first start it is made meanwhile: that takes longer than all the rest of a start, and
+// nothing needs it before the first token.
 func Open(c Config) (*Service, error) {
-	k, err := openKey(c.Dir)
+	if _, err := os.Stat(c.Dir); err != nil {
+		return nil, err
+	}
+	s := &Service{Config: c, made: make(chan struct{})}
+	if _, err := os.Stat(filepath.Join(c.Dir, keyFile)); errors.Is(err, fs.ErrNotExist) {
+		go s.openKey()
+		return s, nil
+	}
+	s.openKey()
+	return s, s.failed
+}
+
+func (s *Service) openKey() {
+	defer close(s.made)
+	s.key, s.failed = openKey(s.Dir)
+}
+
+// signing is the key, when it has been made.
+func (s *Service) signing() (*key, error) {
+	<-s.made
+	return s.key, s.failed
+}
+
+// Close waits for a key that is being made.
+func (s *Service) Close() { <-s.made }
+
+// sign makes a token, unwrap reads one that sign made.
+func (s *Service) sign(payload []byte) (string, error) {
+	k, err := s.signing()
+	if err != nil {
+		return "", err
+	}
+	return k.sign(payload)
+}
+
+func (s *Service) unwrap(token string) ([]byte, error) {
+	k, err := s.signing()
 	if err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, key: k}, nil
+	return k.open(token)
 }
 
 // Serves reports whether Handler answers a path: Graph's versions, /adfs and whatever begins with the name of a tenant.

@@ -64,7 +64,7 @@ func (s *Service) issue(i issue) (string, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	token, err := s.key.sign(payload)
+	token, err := s.sign(payload)
 	return token, expiry, err
 }
 

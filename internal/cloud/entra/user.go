@@ -120,7 +120,7 @@ func (s *Service) byRefreshToken(r *http.Request) (p directory.Principal, refuse
 		return p, missing("refresh_token")
 	}
 	var t refresh
-	payload, err := s.key.open(text)
+	payload, err := s.unwrap(text)
 	if err != nil || json.Unmarshal(payload, &t) != nil || t.Audience != refreshAudience || t.Client.String() != strings.ToLower(r.PostForm.Get("client_id")) {
 		return p, azure.RefreshTokenMalformed.Error()
 	}
@@ -169,7 +169,7 @@ func (s *Service) signed(payload any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.key.sign(b)
+	return s.sign(b)
 }
 
 // userRealm tells MSAL that a user's password is to be given to Entra itself.

@@ -186,7 +186,7 @@ func (s *Service) open(token string) *opened {
 	if v := s.verdicts.get(hash); v != nil {
 		return v
 	}
-	payload, err := s.key.open(token)
+	payload, err := s.unwrap(token)
 	if err != nil {
 		return nil
 	}
