@@ -276,7 +276,7 @@ var wireHeaders = []string{"Content-Type", "WWW-Authenticate", "Retry-After", "X
 // What is random in answers.
 var (
 	wireUnique = regexp.MustCompile(`((?:trace_id|correlation_id)":"|(?:Trace|Correlation) ID: |RequestId:)[0-9a-f-]{36}`)
-	wireHex    = regexp.MustCompile(`'[0-9a-f]{8}[1-9a-f][0-9a-f]{23}'`)
+	wireHex    = regexp.MustCompile(`'[0-9a-f]{32}'`)
 	wireGUID   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	wireTime   = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?|\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d\d:\d\d [AP]M`)
 )
@@ -303,7 +303,13 @@ func (w *wire) masked(r reply, met map[string]bool) string {
 			text = strings.ReplaceAll(text, w.values[name], "<"+name+">")
 		}
 	}
-	text = wireHex.ReplaceAllString(wireTime.ReplaceAllString(text, "<time>"), "'<hex>'")
+	text = wireTime.ReplaceAllString(text, "<time>")
+	text = wireHex.ReplaceAllStringFunc(text, func(id string) string {
+		if strings.HasPrefix(id, "'00000000") {
+			return id
+		}
+		return "'<hex>'"
+	})
 	return wireGUID.ReplaceAllStringFunc(text, func(id string) string {
 		if fixed(id) {
 			return id
