@@ -102,7 +102,11 @@ func runEvidence(ctx context.Context, a *App, o evidenceOptions) error {
 	if err := evidence.Write(o.Out, files); err != nil {
 		return usagef("%s cannot be written: %w", o.Out, err)
 	}
-	fmt.Fprintf(a.Out, "%s: %d files about %d clusters\n", o.Out, len(files), len(in.Estate.Clusters))
+	about := "1 cluster"
+	if n := len(in.Estate.Clusters); n != 1 {
+		about = fmt.Sprintf("%d clusters", n)
+	}
+	fmt.Fprintf(a.Out, "%s: %d files about %s\n", o.Out, len(files), about)
 	for _, i := range in.Estate.Incomplete {
 		a.note("could not be read: %s (%s)", plain(i.What), plain(i.Why))
 	}
