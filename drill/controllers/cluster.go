@@ -67,6 +67,7 @@ func (a *Azure) Open(spec act.Cluster) (*Cluster, error) {
 func (c *Cluster) open() error {
 	c.api = fake.NewSimpleClientset(c.objects()...)
 	c.api.PrependReactor("*", "events", c.seeEvent)
+	c.api.PrependReactor("patch", "services", c.letGo)
 	config, err := cloudConfig(c.Config, c.control)
 	if err != nil {
 		return err
@@ -122,6 +123,21 @@ func (c *Cluster) seeEvent(a clienttesting.Action) (bool, runtime.Object, error)
 		}
 	}
 	return true, &corev1.Event{}, nil
+}
+
+// letGo removes a service that is being deleted when the controller lets go of it, as an API server does. The in-memory one
+// would keep it, and the controller would take it for one that wants a load balancer.
+func (c *Cluster) letGo(a clienttesting.Action) (bool, runtime.Object, error) {
+	patch, ok := a.(clienttesting.PatchAction)
+	if !ok || !strings.Contains(string(patch.GetPatch()), "finalizers") {
+		return false, nil, nil
+	}
+	old, err := c.api.Tracker().Get(a.GetResource(), a.GetNamespace(), patch.GetName())
+	svc, ok := old.(*corev1.Service)
+	if err != nil || !ok || svc.DeletionTimestamp == nil {
+		return false, nil, nil
+	}
+	return true, svc, c.api.Tracker().Delete(a.GetResource(), a.GetNamespace(), patch.GetName())
 }
 
 func (c *Cluster) objects() []runtime.Object {

@@ -30,7 +30,7 @@ func (c *Cluster) createService(step act.Step) (string, error) {
 	}
 	uid := uidOf(c.ID, step.Name)
 	svc := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: step.Name, Namespace: namespace, UID: uid, Annotations: map[string]string{}},
+		ObjectMeta: metav1.ObjectMeta{Name: step.Name, Namespace: namespace, UID: uid},
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeLoadBalancer, ClusterIP: "10.0.0.100", LoadBalancerIP: step.IP, SessionAffinity: corev1.ServiceAffinityNone,
 			ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyTypeCluster,
@@ -38,10 +38,10 @@ func (c *Cluster) createService(step act.Step) (string, error) {
 		},
 	}
 	if step.Internal {
-		svc.Annotations[internalService] = "true"
+		metav1.SetMetaDataAnnotation(&svc.ObjectMeta, internalService, "true")
 	}
 	if step.Group != "" {
-		svc.Annotations[addressGroup] = step.Group
+		metav1.SetMetaDataAnnotation(&svc.ObjectMeta, addressGroup, step.Group)
 	}
 	services := c.api.CoreV1().Services(namespace)
 	if _, err := services.Create(c, svc, metav1.CreateOptions{}); err != nil {
@@ -69,8 +69,10 @@ func (c *Cluster) deleteService(step act.Step) (string, error) {
 	if _, err := services.Update(c, svc, metav1.UpdateOptions{}); err != nil {
 		return "", err
 	}
-	err = c.awaitService(step, "DeletedLoadBalancer")
-	return "", errors.Join(err, services.Delete(c, step.Name, metav1.DeleteOptions{}))
+	if err = c.awaitService(step, "DeletedLoadBalancer"); err != nil { // it would stay
+		err = errors.Join(err, services.Delete(c, step.Name, metav1.DeleteOptions{}))
+	}
+	return "", err
 }
 
 // awaitService waits for the event that says that a service is in order, or for the one that says why it is not.

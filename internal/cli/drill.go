@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,9 @@ the words that kubectl describe shows, what is left behind or silently wrong, an
 CLUSTER is a name, resourceGroup/name or a resource id; without one, every cluster. Addresses, disks and registries that
 workloads use are those of --kube and --registry. What is done is undone.
 
+With --from azure or a file, what was read is put into a local Azure of its own that is gone afterwards, with machines for its
+clusters: production's identities acted out here, and nothing there is touched.
+
 With --agreement, random clusters with random grants are predicted and acted out, in a local Azure of their own.
 
 Exit codes: 0 everything worked (with --agreement: and was predicted), 1 something was refused or not predicted,
@@ -52,6 +57,7 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 		Example: `  aksid drill
   aksid drill freight-prod --registry freightacr --only internal,image
   aksid drill -n aks1 --as-if "grant Network Contributor to id-aks1 at /subscriptions/…/subnets/snet-aks"
+  aksid drill --from prod.json freight-prod      # what aksid check --save prod.json kept
   aksid drill --agreement 1000 --seed 7`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Clusters = args
@@ -64,7 +70,10 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 	dataFlag(cmd, &o.Data)
 	outputFlag(cmd, &o.Output, drill.Formats...)
 	f := cmd.Flags()
-	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: both)")
+	f.StringVar(&o.From, "from", "", "what to act out: local, or a copy of azure, or of the `path` of what check --from takes (default: local)")
+	f.StringVar(&o.Cloud, "cloud", "", "`cloud` of --from azure, as check takes it")
+	f.BoolVar(&o.AllSubscriptions, "all-subscriptions", false, "with --from azure, look in every subscription that the credential sees")
+	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: all of the local Azure, az's active one of Azure)")
 	f.StringVarP(&o.Group, "resource-group", "g", "", "only clusters of this resource `group`")
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
 	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
@@ -86,10 +95,6 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 }
 
 func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
-	d, az, err := a.drill(ctx, o)
-	if err != nil {
-		return err
-	}
 	var changes []drill.AsIf
 	for _, s := range o.AsIf {
 		c, err := drill.ParseAsIf(s)
@@ -98,21 +103,25 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 		}
 		changes = append(changes, c)
 	}
+	d, stop, err := a.drill(ctx, &o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	undo, err := d.Assume(ctx, changes)
 	if err != nil {
 		return usageError{err}
 	}
 	defer func() { err = errors.Join(err, undo()) }()
-	o.From, o.Data = local.From, az.Dir
 	e, err := a.load(ctx, o.sourceOptions)
 	if err != nil {
 		return err
 	}
 	p := &progress{say: a.note}
 	d.Progress = p.set
-	stop := p.start()
+	shown := p.start()
 	r, err := d.Run(ctx, e)
-	stop()
+	shown()
 	if err != nil && len(r.Clusters) == 0 {
 		return err
 	}
@@ -125,21 +134,53 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 	return nil
 }
 
-// drill finds what a drill takes: the local Azure and the controllers' program.
-func (a *App) drill(ctx context.Context, o drillOptions) (drill.Drill, *local.Azure, error) {
-	d := drill.Drill{Only: o.Only, Faults: o.Faults}
+// drill finds what a drill takes: the controllers' program, and the local Azure, or one with a copy of what is read elsewhere.
+// From then on o says to read that one. stop ends a copy.
+func (a *App) drill(ctx context.Context, o *drillOptions) (d drill.Drill, stop func() error, err error) {
+	d = drill.Drill{Only: o.Only, Faults: o.Faults}
 	if err := d.Check(); err != nil {
 		return d, nil, usageError{err}
 	}
-	dir, err := a.dataFolder(o.Data)
+	if d.Program, err = a.program(act.Program, "drill"); err != nil {
+		return d, nil, err
+	}
+	if o.From != "" && o.From != local.From {
+		d.CopyOf = o.From
+		d.Azure, stop, err = a.copyOf(ctx, &o.sourceOptions)
+	} else {
+		d.Azure, err = a.findLocal(ctx, o.Data)
+		stop = func() error { return nil }
+	}
 	if err != nil {
 		return d, nil, err
 	}
-	if d.Azure, err = local.Find(ctx, dir); err != nil {
-		return d, nil, unreadError{err}
+	o.From, o.Data = local.From, d.Azure.Dir
+	return d, stop, nil
+}
+
+// copyOf runs a local Azure that holds what is read elsewhere, with machines for its clusters, and makes o say which these
+// are there.
+func (a *App) copyOf(ctx context.Context, o *sourceOptions) (az *local.Azure, stop func() error, err error) {
+	o.Keep = true
+	e, err := a.load(ctx, *o)
+	if err != nil {
+		return nil, nil, err
 	}
-	d.Program, err = a.program(act.Program, "drill")
-	return d, d.Azure, err
+	var text bytes.Buffer
+	if err := e.Save(&text); err != nil {
+		return nil, nil, err
+	}
+	if az, stop, err = a.throwAway(ctx, &text); err != nil {
+		return nil, nil, err
+	}
+	o.Keep, o.Subscription, o.Group, o.Name, o.Clusters = false, "", "", "", nil
+	for _, c := range e.Clusters {
+		o.Clusters = append(o.Clusters, c.ID.String())
+		if err := az.MakeNodes(ctx, c.ID); err != nil {
+			a.note("%s gets no machines in the copy: %v", c.ID.Name(), err)
+		}
+	}
+	return az, stop, nil
 }
 
 // program finds a program that is a module of its own in a folder of aksid's sources: beside aksid, else on PATH.
@@ -165,8 +206,8 @@ func isExecutable(path string) bool {
 }
 
 func runAgreement(ctx context.Context, a *App, o drillOptions) error {
-	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 || o.Faults {
-		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only, --as-if or --fault")
+	if len(o.Clusters)+len(o.AsIf)+len(o.Only) > 0 || o.Faults || o.From != "" {
+		return usagef("--agreement makes clusters of its own; it does not go with CLUSTER, --only, --as-if, --fault or --from")
 	}
 	program, err := a.program(act.Program, "drill")
 	if err != nil {
@@ -175,8 +216,9 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 	p := &progress{say: a.note}
 	stop := p.start()
 	t, err := drill.Agreement{
-		Configurations: o.Agreement, Seed: o.Seed, First: o.First, Parallel: o.Parallel, Program: program, NewAzure: a.throwAway,
-		Lacking: azure.Action(o.Lacking), WithoutAction: azure.Action(o.Without), ForgetAction: azure.Action(o.Forget),
+		Configurations: o.Agreement, Seed: o.Seed, First: o.First, Parallel: o.Parallel, Program: program,
+		NewAzure: func(ctx context.Context) (*local.Azure, func() error, error) { return a.throwAway(ctx, nil) },
+		Lacking:  azure.Action(o.Lacking), WithoutAction: azure.Action(o.Without), ForgetAction: azure.Action(o.Forget),
 		Progress: func(done, operations, disagreements int) {
 			p.set(fmt.Sprintf("%d of %d configurations, %d operations, %d disagreements", done, o.Agreement, operations, disagreements))
 		},
@@ -194,13 +236,19 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 	return nil
 }
 
-// throwAway runs a local Azure in a temporary folder.
-func (a *App) throwAway(ctx context.Context) (az *local.Azure, stop func() error, err error) {
+// throwAway runs a local Azure in a temporary folder, with what a collection holds, if there is one.
+func (a *App) throwAway(ctx context.Context, collection io.Reader) (az *local.Azure, stop func() error, err error) {
 	dir, err := os.MkdirTemp("", "aksid-drill-")
 	if err != nil {
 		return nil, nil, unreadf("no temporary folder can be made: %w", err)
 	}
-	s, err := serve(ctx, a, cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now, Log: a.log()})
+	c := cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now, Log: a.log()}
+	if collection != nil {
+		if err := a.importInto(ctx, c, collection); err != nil {
+			return nil, nil, errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	s, err := serve(ctx, a, c)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}

@@ -87,7 +87,7 @@ func TestDrillProgramOnPath(t *testing.T) {
 // A local Azure that is thrown away leaves nothing behind.
 func TestThrowAway(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	az, stop, err := (&App{Err: os.Stderr, Now: time.Now}).throwAway(t.Context())
+	az, stop, err := (&App{Err: os.Stderr, Now: time.Now}).throwAway(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,7 +148,7 @@ func TestScripts(t *testing.T) {
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
-			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane,
+			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane, "empty": empty,
 			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse,
 		},
 	})
@@ -289,6 +289,15 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("CLUSTER", id)
 	ts.Setenv("CONTROL_PLANE", made.Identity.PrincipalID)
 	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
+}
+
+// empty checks that nothing is in a folder: empty FOLDER.
+func empty(ts *testscript.TestScript, _ bool, args []string) {
+	all, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(all) > 0 {
+		ts.Fatalf("%s holds %v", args[0], all)
+	}
 }
 
 // plane waits until a control plane is published in a data folder, or with ! checks that none is: plane FOLDER.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -123,13 +124,21 @@ func (a *App) seed(ctx context.Context, c cloud.Config, path string) error {
 	if err := e.Save(&text); err != nil {
 		return err
 	}
+	if err := a.importInto(ctx, c, &text); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// importInto writes a collection into a data folder that is not served yet.
+func (a *App) importInto(ctx context.Context, c cloud.Config, collection io.Reader) error {
 	cl, err := cloud.Open(ctx, c)
 	if err != nil {
 		return folderError(c.Dir, err)
 	}
-	in, err := cl.Import(ctx, &text)
+	in, err := cl.Import(ctx, collection)
 	if err = errors.Join(err, cl.Close()); err != nil {
-		return usagef("%s cannot be written here: %w", path, err)
+		return usagef("what was read cannot be written here: %w", err)
 	}
 	if len(in.Skipped) > 0 {
 		a.note("the local Azure does not serve %s; left out", strings.Join(in.Skipped, ", "))

@@ -33,6 +33,7 @@ func (cl *Cloud) admin() http.Handler {
 	mux.HandleFunc("DELETE "+adminPath+"faults", answering(func(*http.Request) (any, error) { cl.faults.Clear(); return cl.faults.List(), nil }))
 	mux.HandleFunc("POST "+adminPath+"token", answering(cl.serviceAccountToken))
 	mux.HandleFunc("POST "+adminPath+"apiserver", answering(cl.apiServer))
+	mux.HandleFunc("POST "+adminPath+"nodes", answering(cl.makeNodes))
 	mux.HandleFunc("POST "+adminPath+"import", answering(cl.importCollection))
 	mux.HandleFunc("GET "+adminPath+"export", answering(cl.exportCollection))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

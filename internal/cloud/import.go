@@ -53,8 +53,7 @@ func (cl *Cloud) Import(ctx context.Context, r io.Reader) (Imported, error) {
 		return Imported{}, fmt.Errorf("not a collection of form %d, as aksid check --save writes it", collectionVersion)
 	}
 	var im *importing
-	op := directory.Caller{ID: cl.info.OperatorObjectID, AppID: cl.info.OperatorClientID, Tenant: cl.info.Tenant, Type: directory.ServicePrincipal}
-	err := cl.arm.Provision(ctx, op, func(call *arm.Call) error { // may run again
+	err := cl.arm.Provision(ctx, cl.operator(), func(call *arm.Call) error { // may run again
 		im = &importing{Call: call, seed: seed(cl.Info()), out: Imported{Skipped: []string{}}}
 		return im.all(&in)
 	})
@@ -65,6 +64,11 @@ func (cl *Cloud) Import(ctx context.Context, r io.Reader) (Imported, error) {
 	defer cl.mu.Unlock()
 	cl.info.Subscriptions = im.seed.Subscriptions
 	return im.out, nil
+}
+
+// operator is who imports.
+func (cl *Cloud) operator() directory.Caller {
+	return directory.Caller{ID: cl.info.OperatorObjectID, AppID: cl.info.OperatorClientID, Tenant: cl.info.Tenant, Type: directory.ServicePrincipal}
 }
 
 func (cl *Cloud) importCollection(r *http.Request) (any, error) {

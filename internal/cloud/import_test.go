@@ -96,3 +96,64 @@ func TestImportIsWhole(t *testing.T) {
 		w.operator.get(importedID + "?api-version=2023-01-31").ok(404)
 	}
 }
+
+// Public addresses that were read are not handed out again.
+func TestImportAddresses(t *testing.T) {
+	w := newWorld(t)
+	ip := func(name string) string {
+		return importedGroup + "/providers/Microsoft.Network/publicIPAddresses/" + name
+	}
+	w.admin("POST", "import", collectionOf(
+		obj{"id": ip("a"), "location": "uksouth", "properties": obj{"ipAddress": "198.18.0.7"}},
+		obj{"id": ip("b"), "location": "uksouth", "properties": obj{"ipAddress": "20.1.2.3"}},
+		obj{"id": importedGroup + "/providers/Microsoft.Network/publicIPPrefixes/p", "location": "uksouth", "properties": obj{"ipPrefix": "198.18.0.16/28"}},
+		obj{"id": ip("c"), "location": "uksouth", "properties": obj{"ipAddress": "2001:db8::5"}},
+	)).ok(200)
+	for version, want := range map[string]string{"IPv4": "198.18.0.32", "IPv6": "2001:db8::6"} {
+		made := w.operator.do("PUT", ip("new"+version)+"?api-version=2023-09-01", obj{"location": "uksouth", "sku": obj{"name": "Standard"},
+			"properties": obj{"publicIPAllocationMethod": "Static", "publicIPAddressVersion": version}}).ok(201)
+		if got := made.str("properties.ipAddress"); got != want {
+			t.Errorf("%s: %s, want %s", version, got, want)
+		}
+	}
+}
+
+// A cluster that was read has no machines: they are made, on what was read of its network, and on stand-ins for what was not.
+func TestMakeNodes(t *testing.T) {
+	w := newWorld(t)
+	const cluster, nodes = importedGroup + "/providers/Microsoft.ContainerService/managedClusters/aks", importedSub + "/resourceGroups/MC_rg_aks"
+	subnet := importedGroup + "/providers/Microsoft.Network/virtualNetworks/v/subnets/"
+	address := importedGroup + "/providers/Microsoft.Network/publicIPAddresses/out"
+	w.admin("POST", "import", collectionOf(
+		obj{"id": importedID, "location": "uksouth", "properties": obj{"principalId": importedOID, "clientId": "c0000000-0000-0000-0000-000000000001"}},
+		obj{"id": subnet + "s", "properties": obj{"addressPrefix": "10.9.0.0/24"}},
+		obj{"id": address, "properties": obj{"ipAddress": "203.0.113.7"}},
+		obj{"id": nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets/aks-np-1-vmss", "location": "uksouth", "properties": obj{}},
+		obj{"id": cluster, "location": "uksouth", "identity": obj{"type": "UserAssigned", "userAssignedIdentities": obj{importedID: obj{"principalId": importedOID}}},
+			"properties": obj{"nodeResourceGroup": "MC_rg_aks", "provisioningState": "Succeeded",
+				"networkProfile":    obj{"networkPlugin": "kubenet", "loadBalancerProfile": obj{"outboundIPs": obj{"publicIPs": []any{obj{"id": address}}}}},
+				"agentPoolProfiles": []any{obj{"name": "np", "mode": "System", "count": 2, "vnetSubnetID": subnet + "s"}, obj{"name": "more", "count": 1, "vnetSubnetID": subnet + "unread"}}}},
+	)).ok(200)
+	count := func(at string) int {
+		t.Helper()
+		return len(w.operator.get(nodes + "/providers/" + at).ok(200).list("id"))
+	}
+	for range 2 { // the second time there is nothing to do
+		w.admin("POST", "nodes", obj{"cluster": cluster}).ok(200)
+		sets := w.operator.get(nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets?api-version=2023-09-01").ok(200).list("id")
+		machines := 0
+		for _, set := range sets {
+			machines += len(w.operator.get(set + "/virtualMachines?api-version=2023-09-01").ok(200).list("id"))
+		}
+		if len(sets) != 2 || machines != 3 || count("Microsoft.Network/loadBalancers?api-version=2023-09-01") != 1 || count("Microsoft.Network/routeTables?api-version=2023-09-01") != 1 {
+			t.Errorf("%v with %d machines", sets, machines)
+		}
+	}
+	if got := w.operator.get(address + "?api-version=2023-09-01").ok(200); got.str("properties.ipAddress") != "203.0.113.7" || got.str("sku.name") != "Standard" {
+		t.Errorf("the outbound address: %s", got.raw)
+	}
+	if roles := w.operator.get(nodes + "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope()").ok(200).raw; strings.Contains(roles, importedOID) {
+		t.Errorf("the cluster's identity was given a role: %s", roles)
+	}
+	w.admin("POST", "nodes", obj{"cluster": importedGroup}).ok(400)
+}

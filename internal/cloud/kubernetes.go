@@ -37,3 +37,18 @@ func (cl *Cloud) apiServer(r *http.Request) (any, error) {
 	}
 	return out, err
 }
+
+// makeNodes makes the machines of a cluster that was imported: {"cluster": resource id}.
+func (cl *Cloud) makeNodes(r *http.Request) (any, error) {
+	var in struct{ Cluster azure.ID }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	op := cl.operator()
+	return struct{}{}, cl.arm.Provision(r.Context(), op, func(c *arm.Call) error {
+		if err := provider.MakeNodes(c, in.Cluster); err != nil {
+			return fmt.Errorf("%s: %s", err.Code, err.Message)
+		}
+		return nil
+	})
+}

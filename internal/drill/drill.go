@@ -19,6 +19,7 @@ import (
 // Drill lets clusters of a local Azure be drilled. What it changes there it puts back.
 type Drill struct {
 	Azure    *local.Azure
+	CopyOf   string   // what the local Azure is a copy of, if it is one
 	Program  string   // path of the controllers' program
 	Only     []string // names and groups of operations; none: all
 	Faults   bool     // let Azure throttle and fail in the middle of each operation
@@ -28,7 +29,8 @@ type Drill struct {
 // Result is what came of a drill; the JSON contract.
 type Result struct {
 	SchemaVersion string    `json:"schemaVersion"`
-	Kubernetes    string    `json:"kubernetes"` // version of the code that acted
+	Kubernetes    string    `json:"kubernetes"`       // version of the code that acted
+	CopyOf        string    `json:"copyOf,omitempty"` // azure or a path: acted out on a copy of that
 	Clusters      []Cluster `json:"clusters"`
 	Summary       Summary   `json:"summary"`
 	Seconds       float64   `json:"seconds"`
@@ -116,7 +118,7 @@ func (d Drill) Assume(ctx context.Context, changes []AsIf) (undo func() error, e
 // Run drills the clusters of an estate, which was read from the same local Azure.
 func (d Drill) Run(ctx context.Context, e *estate.Estate) (Result, error) {
 	begun := time.Now()
-	r := Result{SchemaVersion: "1", Clusters: []Cluster{}}
+	r := Result{SchemaVersion: "1", CopyOf: d.CopyOf, Clusters: []Cluster{}}
 	p, err := Start(ctx, d.Program, d.Azure.Dir)
 	if err != nil {
 		return r, err
@@ -159,9 +161,10 @@ func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.E
 	if err != nil {
 		return out, err
 	}
+	s.seen = s.before
 	defer func() {
-		if e := s.restore(context.WithoutCancel(ctx), s.before); e != nil {
-			out.Left = e.Error()
+		if e := s.restore(context.WithoutCancel(ctx), s.before); e != nil && d.CopyOf == "" { // a copy goes as a whole
+			out.Left = e.Error() + s.advice(context.WithoutCancel(ctx))
 		}
 	}()
 	out.Operations, err = s.perform(ctx, p, s.parts(d.wanted), "")

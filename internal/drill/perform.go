@@ -149,7 +149,7 @@ func (s *scene) lookBehind(ctx context.Context, done []Performance) error {
 	if err != nil {
 		return err
 	}
-	left := now.left(s.before)
+	left := now.left(s.seen)
 	for i := range slices.Backward(done) {
 		if done[i].Acted.Outcome != Skipped {
 			done[i].Acted.Leaked = left
@@ -159,7 +159,11 @@ func (s *scene) lookBehind(ctx context.Context, done []Performance) error {
 	if len(left) == 0 {
 		return nil
 	}
-	return s.restore(ctx, s.before)
+	if s.restore(ctx, s.before) != nil && ctx.Err() == nil { // the last restore tells of it; what comes next is not to blame
+		s.seen, err = s.take(ctx)
+		return err
+	}
+	return ctx.Err()
 }
 
 // tidy lets the provider take back what it made of a service before it was refused, so that the next operation finds

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
@@ -146,6 +147,25 @@ func (s *scene) restore(ctx context.Context, before picture) error {
 	return errors.Join(failed...)
 }
 
+// advice is how to remove the resources that are left, once what keeps them is gone.
+func (s *scene) advice(ctx context.Context) string {
+	now, err := s.take(ctx)
+	if err != nil {
+		return ""
+	}
+	var ids []string
+	for key, d := range now {
+		if _, was := s.before[key]; !was {
+			ids = append(ids, text(d, "id"))
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	slices.Sort(ids)
+	return "; once nothing keeps them, remove them with: aksid exec -- az resource delete --ids " + strings.Join(ids, " ")
+}
+
 func (s *scene) putBack(ctx context.Context, before, now picture) (failed []error) {
 	keys := slices.SortedFunc(maps.Keys(now), func(a, b string) int {
 		if d := rank(now[a]) - rank(now[b]); d != 0 {
@@ -159,15 +179,34 @@ func (s *scene) putBack(ctx context.Context, before, now picture) (failed []erro
 		var err error
 		switch {
 		case !was:
-			err = s.operator.remove(ctx, id)
+			err = s.mend(ctx, func(o *operator) error { return o.remove(ctx, id) })
 		case !alike(old, now[key]):
-			_, err = s.operator.put(ctx, id, restoring(id, old))
+			err = s.mend(ctx, func(o *operator) error { _, err := o.put(ctx, id, restoring(id, old)); return err })
 		}
 		if err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return append(failed, s.applyModels(ctx, before, now)...)
+}
+
+// mend changes something as the operator, or where a deny assignment keeps it out, as those of node resource groups do, as
+// the cluster's identity, which they spare.
+func (s *scene) mend(ctx context.Context, change func(*operator) error) error {
+	err := change(s.operator)
+	var e *azure.Error
+	if !errors.As(err, &e) || e.Code != azure.DenyAssignmentAuthorizationFailed.Code {
+		return err
+	}
+	machine := s.control.Resource
+	if machine.IsZero() {
+		machine = s.ID
+	}
+	token, failed := s.operator.MachineToken(ctx, machine)
+	if failed != nil || change(&operator{Azure: s.operator.Azure, token: token, renewed: time.Now()}) != nil {
+		return err
+	}
+	return nil
 }
 
 // applyModels gives machines their scale set's model again where they had it: to put the model back is to change it.

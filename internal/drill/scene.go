@@ -24,6 +24,7 @@ type scene struct {
 	kubelet  estate.Identity
 	targets
 	before picture // how it was; nil: what is left behind is not looked for
+	seen   picture // how it is between groups: as before, but for what could not be put back
 	faults bool    // Azure fails in the middle
 }
 

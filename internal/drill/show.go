@@ -99,7 +99,7 @@ func (r Result) table(w io.Writer, colour bool) error {
 			fmt.Fprintf(p, "  not drilled: %s\n\n", clean(c.NotDrilled))
 			continue
 		}
-		fmt.Fprintf(p, "  Kubernetes %s acts as %s\n\n", clean(r.Kubernetes), clean(c.Identity))
+		fmt.Fprintf(p, "  Kubernetes %s acts as %s%s\n\n", clean(r.Kubernetes), clean(c.Identity), r.on())
 		for _, op := range c.Operations {
 			p.operation(op)
 		}
@@ -111,6 +111,14 @@ func (r Result) table(w io.Writer, colour bool) error {
 	fmt.Fprintf(p, "%s %.1f s\n", r.Summary, r.Seconds)
 	_, err := io.WriteString(w, p.String())
 	return err
+}
+
+// on says what was acted out on, if that is a copy.
+func (r Result) on() string {
+	if r.CopyOf == "" {
+		return ""
+	}
+	return ", on a copy of " + clean(r.CopyOf)
 }
 
 // titleWidth is the column of the titles.
@@ -289,7 +297,7 @@ func (r Result) markdown(w io.Writer) error {
 			fmt.Fprintf(&b, "Not drilled: %s\n\n", cell(c.NotDrilled))
 			continue
 		}
-		fmt.Fprintf(&b, "Kubernetes %s acted as `%s`.\n\n| operation | acted out | refused | what a user sees | left behind | check |\n| --- | --- | --- | --- | --- | --- |\n", cell(r.Kubernetes), cell(c.Identity))
+		fmt.Fprintf(&b, "Kubernetes %s acted as `%s`%s.\n\n| operation | acted out | refused | what a user sees | left behind | check |\n| --- | --- | --- | --- | --- | --- |\n", cell(r.Kubernetes), cell(c.Identity), cell(r.on()))
 		for _, op := range c.Operations {
 			sign, _, what := op.verdict()
 			refused, seen, check := "", "", ""

@@ -487,11 +487,26 @@ func unflatten(v any) any {
 		for k := range v {
 			v[k] = unflatten(v[k])
 		}
+		for az, arm := range azSpelling {
+			if value, ok := v[az]; ok && v[arm] == nil {
+				v[arm] = value
+				delete(v, az)
+			}
+		}
 		if id, err := azure.ParseID(textAt(v, "id")); err == nil && id.Type() != azure.TypeSubscription {
 			wrap(v)
 		}
 	}
 	return v
+}
+
+// azSpelling are members of clusters and their pools that az spells in its own way, and how ARM does.
+var azSpelling = map[string]string{
+	"vnetSubnetId": "vnetSubnetID", "podSubnetId": "podSubnetID", "osDiskSizeGb": "osDiskSizeGB", "osSku": "osSKU",
+	"capacityReservationGroupId": "capacityReservationGroupID", "hostGroupId": "hostGroupID", "proximityPlacementGroupId": "proximityPlacementGroupID",
+	"diskEncryptionSetId": "diskEncryptionSetID", "privateDnsZone": "privateDNSZone", "privateFqdn": "privateFQDN", "issuerUrl": "issuerURL",
+	"enableRbac": "enableRBAC", "resourceUid": "resourceUID", "outboundIps": "outboundIPs", "outboundIpPrefixes": "outboundIPPrefixes",
+	"publicIps": "publicIPs", "publicIpPrefixes": "publicIPPrefixes", "managedOutboundIps": "managedOutboundIPs", "effectiveOutboundIps": "effectiveOutboundIPs",
 }
 
 // wrap moves the members that are properties into properties.

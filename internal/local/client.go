@@ -140,44 +140,90 @@ func (a *Azure) RemoveSecret(ctx context.Context, token string, id azure.Princip
 // Call sends a request with a bearer token to the resource manager or Graph and decodes the answer into out, unless that is nil.
 // A refusal is an *azure.Error.
 func (a *Azure) Call(ctx context.Context, token, method, path string, in, out any) error {
+	_, err := a.call(ctx, token, method, path, in, out)
+	return err
+}
+
+// CallToEnd is Call for a change that goes on after it was accepted: it returns when that has ended. A failure of the
+// operation is an *azure.Error too.
+func (a *Azure) CallToEnd(ctx context.Context, token, method, path string, in any) error {
+	header, err := a.call(ctx, token, method, path, in, nil)
+	if err != nil || header.Get(asyncHeader) == "" {
+		return err
+	}
+	at, err := url.Parse(header.Get(asyncHeader))
+	if err != nil {
+		return err
+	}
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		var op struct {
+			Status string
+			Error  json.RawMessage
+		}
+		if err := a.Call(ctx, token, http.MethodGet, at.RequestURI(), nil, &op); err != nil {
+			return err
+		}
+		switch op.Status {
+		case "Succeeded":
+			return nil
+		case "Failed", "Canceled":
+			return refusal(http.StatusConflict, []byte(`{"error":`+string(op.Error)+`}`))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// asyncHeader says where the state of an operation is read.
+const asyncHeader = "Azure-AsyncOperation"
+
+func (a *Azure) call(ctx context.Context, token, method, path string, in, out any) (http.Header, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, a.URL+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return a.do(req, out)
+	return a.exchange(req, out)
 }
 
 func (a *Azure) do(req *http.Request, out any) error {
+	_, err := a.exchange(req, out)
+	return err
+}
+
+func (a *Azure) exchange(req *http.Request, out any) (http.Header, error) {
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case resp.StatusCode >= 300:
-		return refusal(resp.StatusCode, body)
+		return nil, refusal(resp.StatusCode, body)
 	case out == nil:
-		return nil
+		return resp.Header, nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("%s %s: the answer is not the JSON that was expected: %w", req.Method, req.URL.Path, err)
+		return nil, fmt.Errorf("%s %s: the answer is not the JSON that was expected: %w", req.Method, req.URL.Path, err)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 // refusal reads an error of the resource manager or Graph ({"error":{code,message}}), of AKS ({code,message}) or of Entra

@@ -34,6 +34,11 @@ func (a *Azure) OpenAPIServer(ctx context.Context, cluster azure.ID) (APIServer,
 	return s, a.admin(ctx, http.MethodPost, "/apiserver", map[string]any{"cluster": cluster}, &s)
 }
 
+// MakeNodes makes the machines of a cluster that was imported without any, with what they need in the node resource group.
+func (a *Azure) MakeNodes(ctx context.Context, cluster azure.ID) error {
+	return a.admin(ctx, http.MethodPost, "/nodes", map[string]any{"cluster": cluster}, nil)
+}
+
 // ControlPlane is a running control plane of a cluster, as the data folder has it for those who look for its API server.
 type ControlPlane struct {
 	Cluster azure.ID `json:"cluster"`

@@ -143,6 +143,20 @@ func (c *Call) sub(method string, id azure.ID, body Doc) (*Call, *azure.Error) {
 	return &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm, service: c.service}, nil
 }
 
+// On is the call on a resource that is there, as its type's steps have it; nil where there is none.
+func (c *Call) On(id azure.ID) (*Call, *azure.Error) {
+	sub, e := c.sub(http.MethodPut, id, nil)
+	if e != nil {
+		return nil, e
+	}
+	old, err := c.Load(id)
+	if err != nil || old == nil {
+		return nil, Fault(err)
+	}
+	sub.Old, sub.Doc = old, Clone(old)
+	return sub, nil
+}
+
 // Decide asks the engine for any principal, now.
 func (c *Call) Decide(p azure.PrincipalID, action azure.Action, scope azure.ID) rbac.Decision {
 	return c.arm.cfg.Policy.Current().Decide(rbac.Request{Principal: p, Action: action, Scope: scope, At: c.Now, Attributes: rbac.Attributes{}.Known()})

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -182,23 +183,70 @@ var (
 
 // nextPublicRange hands ranges of 2^bits addresses out one after the other.
 func nextPublicRange(c *arm.Call, version string, bits int) (netip.Prefix, error) {
-	const kind = "counter"
-	space, key := publicIPv4, "public-ip"
+	space, key := publicIPv4, counterIPv4
 	if version == "IPv6" {
-		space, key = publicIPv6, "public-ipv6"
+		space, key = publicIPv6, counterIPv6
 	}
-	n := uint32(0)
-	d, err := c.Tx.Get(kind, key)
-	if err == nil {
-		err = json.Unmarshal(d.Body, &n)
-	}
-	if err != nil && !isNotFound(err) {
+	n, err := lastPublic(c, key)
+	if err != nil {
 		return netip.Prefix{}, err
 	}
 	size := uint32(1) << bits
 	first := (n/size + 1) * size
-	body, _ := json.Marshal(first + size - 1)
-	return netip.PrefixFrom(offset(space, first), space.Addr().BitLen()-bits), c.Tx.Put(store.Doc{Kind: kind, Key: key, Body: body})
+	return netip.PrefixFrom(offset(space, first), space.Addr().BitLen()-bits), setLastPublic(c, key, first+size-1)
+}
+
+// Counters of the ranges that are handed out.
+const (
+	counterKind = "counter"
+	counterIPv4 = "public-ip"
+	counterIPv6 = "public-ipv6"
+)
+
+// lastPublic is the number of the last address that was handed out.
+func lastPublic(c *arm.Call, key string) (n uint32, err error) {
+	d, err := c.Tx.Get(counterKind, key)
+	switch {
+	case isNotFound(err):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return n, json.Unmarshal(d.Body, &n)
+}
+
+func setLastPublic(c *arm.Call, key string, n uint32) error {
+	body, _ := json.Marshal(n)
+	return c.Tx.Put(store.Doc{Kind: counterKind, Key: key, Body: body})
+}
+
+// keepPublic keeps a restored address or prefix from being handed out again, if it was handed out here.
+func keepPublic(c *arm.Call, text string) error {
+	p, err := netip.ParsePrefix(text)
+	if ip, e := netip.ParseAddr(text); e == nil {
+		p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	space, key := publicIPv4, counterIPv4
+	if p.Addr().Is6() {
+		space, key = publicIPv6, counterIPv6
+	}
+	if err != nil || !space.Contains(p.Addr()) {
+		return nil
+	}
+	last, err := lastPublic(c, key)
+	if err != nil {
+		return err
+	}
+	if n := offsetOf(space, p.Addr()) + 1<<(p.Addr().BitLen()-p.Bits()) - 1; n > last {
+		return setLastPublic(c, key, n)
+	}
+	return nil
+}
+
+// offsetOf says which address of a range one is: offset's reverse, for the first 2^32.
+func offsetOf(space netip.Prefix, ip netip.Addr) uint32 {
+	of := func(ip netip.Addr) uint32 { b := ip.AsSlice(); return binary.BigEndian.Uint32(b[len(b)-4:]) }
+	return of(ip) - of(space.Addr())
 }
 
 // offset is the nth address of a range, beginning anew at its end.

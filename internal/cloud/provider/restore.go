@@ -24,6 +24,10 @@ func Restore(c *arm.Call, id azure.ID, d arm.Doc) (bool, error) {
 		return restoreRole(c, id, d)
 	case strings.EqualFold(typ, typeDeny):
 		err = restoreDeny(c, d)
+	case strings.EqualFold(typ, typePublicIP):
+		err = keepPublic(c, arm.Str(d, "properties.ipAddress"))
+	case strings.EqualFold(typ, typePrefix):
+		err = keepPublic(c, arm.Str(d, "properties.ipPrefix"))
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", id, err)
