@@ -97,7 +97,21 @@ func Compare(envs []Environment, o Options) []Group {
 		c.run()
 		out = append(out, *g)
 	}
+	slices.SortStableFunc(out, func(x, y Group) int { return x.rank() - y.rank() })
 	return out
+}
+
+// rank puts first what breaks, then what differs, then what cannot be told.
+func (g *Group) rank() int {
+	switch {
+	case len(g.Breaks) > 0:
+		return 0
+	case len(g.Differences) > 0:
+		return 1
+	case len(g.Unknown) > 0:
+		return 2
+	}
+	return 3
 }
 
 // comparison is one group while it is compared.

@@ -23,7 +23,7 @@ func (c *comparison) findings() {
 			continue
 		}
 		for _, f := range s.result.Findings {
-			if len(f.Explains()) > 0 || f.Rule.ID == finding.UndecidedID {
+			if len(f.Explains()) > 0 || passing[f.Rule.ID] {
 				continue
 			}
 			who := s.actorOf(f)
@@ -60,6 +60,9 @@ func (c *comparison) compareFinding(r *findingRow) {
 		d.Rule = r.finding.Rule.ID
 	}
 }
+
+// passing are the rules that say what is so for a while, or what is not known.
+var passing = map[string]bool{"granted-just-now": true, finding.UndecidedID: true}
 
 // fromDocument are the rules that look at the cluster's document alone.
 var fromDocument = map[string]bool{"service-principal": true, "local-accounts": true, "pod-identity": true, "shared-identity": true, "identity-in-other-subscription": true}

@@ -146,14 +146,12 @@ func (f *frame) counterpart(of *frame, scope azure.ID) (id azure.ID, here, ok bo
 			return ids[0], true, true
 		}
 	}
-	group := scope.GroupID()
-	if group.IsZero() {
-		return azure.ID{}, false, false
-	}
-	rest := strings.TrimPrefix(scope.String()[len(group.String()):], "/")
-	for _, name := range of.names(group) {
-		if ids := f.called(name); len(ids) > 0 && rest != "" {
-			return ids[0].Join(strings.Split(rest, "/")...), false, true
+	for above := scope.Parent(); !above.IsZero() && above.ResourceGroup() != ""; above = above.Parent() {
+		rest := strings.TrimPrefix(scope.String()[len(above.String()):], "/")
+		for _, name := range of.names(above) {
+			if ids := f.called(name); len(ids) > 0 {
+				return ids[0].Join(strings.Split(rest, "/")...), false, true
+			}
 		}
 	}
 	return azure.ID{}, false, false

@@ -89,20 +89,21 @@ var environments = func() map[string]bool {
 }()
 
 // ownRegistries leaves each environment the registries that are its own. Those that the user names are the ones that all
-// clusters of an estate pull from; where one environment may pull from one and another has its own, that one is not the
-// other's. An environment that may pull from none needs all that are nobody's, or if there are none, all of them.
+// clusters of an estate pull from; but one that an environment may pull from, or that is in the resource group of one of its
+// clusters, is that environment's, and no other's that has its own. An environment without any needs all that are nobody's,
+// or if there are none, all of them.
 func ownRegistries(envs []Environment) []Environment {
 	out := slices.Clone(envs)
-	granted := make([][]azure.ID, len(envs)) // by the roles that there are, named or not
+	homes := make([][]azure.ID, len(envs))
 	for i, e := range envs {
-		granted[i] = e.granted()
+		homes[i] = append(e.granted(), only(e.Estate.Registries, e.houses)...)
 	}
-	poor := slices.ContainsFunc(granted, func(ids []azure.ID) bool { return len(ids) == 0 })
+	poor := slices.ContainsFunc(homes, func(ids []azure.ID) bool { return len(ids) == 0 })
 	for i, e := range envs {
-		own := only(e.Estate.Registries, func(id azure.ID) bool { return slices.ContainsFunc(granted[i], id.Equal) })
-		if len(own) == 0 && (len(granted[i]) == 0 || !poor) {
+		own := only(e.Estate.Registries, func(id azure.ID) bool { return slices.ContainsFunc(homes[i], id.Equal) })
+		if len(own) == 0 && (len(homes[i]) == 0 || !poor) {
 			own = only(e.Estate.Registries, func(id azure.ID) bool {
-				return !slices.ContainsFunc(granted, func(ids []azure.ID) bool { return slices.ContainsFunc(ids, id.Equal) })
+				return !slices.ContainsFunc(homes, func(ids []azure.ID) bool { return slices.ContainsFunc(ids, id.Equal) })
 			})
 			if len(own) == 0 {
 				own = e.Estate.Registries
@@ -113,6 +114,11 @@ func ownRegistries(envs []Environment) []Environment {
 		out[i].Estate = &next
 	}
 	return out
+}
+
+// houses reports whether something is in the resource group of one of the clusters.
+func (e Environment) houses(id azure.ID) bool {
+	return slices.ContainsFunc(e.Clusters, func(c *estate.Cluster) bool { return c.ID.GroupID().Equal(id.GroupID()) })
 }
 
 func only(ids []azure.ID, fits func(azure.ID) bool) []azure.ID {

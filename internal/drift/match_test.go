@@ -78,8 +78,8 @@ func TestMatch(t *testing.T) {
 func TestAbsent(t *testing.T) {
 	envs := []Environment{fleet(t, "a", "rg/one", "rg/two"), fleet(t, "b", "rg/one")}
 	groups := Compare(envs, Options{})
-	d := groups[1].Differences
-	if len(groups) != 2 || len(groups[0].Differences) != 0 || len(d) != 1 || d[0].Area != Clusters || d[0].Values[0] != "rg/two" || d[0].Values[1] != "" {
+	d := groups[0].Differences
+	if len(groups) != 2 || len(groups[1].Differences) != 0 || len(d) != 1 || d[0].Area != Clusters || d[0].Values[0] != "rg/two" || d[0].Values[1] != "" {
 		t.Errorf("%s", show(envs, groups))
 	}
 }
@@ -101,6 +101,42 @@ func TestSelect(t *testing.T) {
 	for pattern, want := range map[string]string{"tag:env=prod": "prod", "rg:*-prod": "*-prod", "aks1": "aks1", "/subscriptions/a/resourceGroups/b/providers/Microsoft.ContainerService/managedClusters/aks9": "aks9"} {
 		if got := Label(pattern); got != want {
 			t.Errorf("%s is called %s", pattern, got)
+		}
+	}
+}
+
+// Registries are the environment's that may pull from them or that has them beside its clusters; what is nobody's is everyone's
+// that has none.
+func TestOwnRegistries(t *testing.T) {
+	registry := func(group, name string) azure.ID {
+		return azure.SubscriptionID(subscription("one")).Join("resourceGroups", group).Resource(estate.TypeRegistry, name)
+	}
+	test, prod, shared := registry("rg-test", "a"), registry("rg-prod", "b"), registry("rg-shared", "c")
+	for _, c := range []struct {
+		name  string
+		named []azure.ID
+		want  string
+	}{
+		{"none", nil, " | "},
+		{"each its own", []azure.ID{test, prod}, "a | b"},
+		{"one for all", []azure.ID{shared}, "c | c"},
+		{"one has its own", []azure.ID{test, shared}, "a | c"},
+		{"one alone", []azure.ID{test}, "a | a"},
+	} {
+		envs := []Environment{fleet(t, "test", "rg-test/aks"), fleet(t, "prod", "rg-prod/aks")}
+		for _, e := range envs {
+			e.Estate.Registries = c.named
+		}
+		var got []string
+		for _, e := range ownRegistries(envs) {
+			var names []string
+			for _, id := range e.Estate.Registries {
+				names = append(names, id.Name())
+			}
+			got = append(got, strings.Join(names, " "))
+		}
+		if text := strings.Join(got, " | "); text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
 		}
 	}
 }

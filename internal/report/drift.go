@@ -123,10 +123,40 @@ func (g DriftGroup) same() bool {
 func (t Table) PrintDrift(w io.Writer, r Drift) error {
 	p := &printer{colour: t.Colour}
 	for _, g := range r.Groups {
-		p.driftGroup(r, g)
+		if !g.same() || len(r.Groups) == 1 {
+			p.driftGroup(r, g)
+		}
+	}
+	if text := r.alike(); text != "" {
+		p.print("The same in what matters: %s.\n", text)
 	}
 	p.print("%s\n", r.summary())
 	return p.flush(w)
+}
+
+// alike names a few of the groups of which there is nothing to say, where there are others.
+func (r Drift) alike() string {
+	const few = 8
+	var names []string
+	for _, g := range r.Groups {
+		if g.same() && len(r.Groups) > 1 {
+			names = append(names, g.label())
+		}
+	}
+	if more := len(names) - few; more > 0 {
+		names = append(names[:few], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// label is what a person calls a group: its role, or where that is nothing its first cluster.
+func (g DriftGroup) label() string {
+	for _, id := range g.Clusters {
+		if g.Role == "" && id != nil {
+			return id.Name()
+		}
+	}
+	return g.Role
 }
 
 // names are those of the environments.
@@ -296,13 +326,18 @@ func MarkdownDrift(w io.Writer, r Drift) error {
 	p := &printer{}
 	p.print("# %s\n\n%s\n", markdown(strings.Join(r.names(), " → ")), r.summary())
 	for _, g := range r.Groups {
-		p.markdownDrift(r, g)
+		if !g.same() || len(r.Groups) == 1 {
+			p.markdownDrift(r, g)
+		}
+	}
+	if text := r.alike(); text != "" {
+		p.print("\nThe same in what matters: %s.\n", markdown(text))
 	}
 	return p.flush(w)
 }
 
 func (p *printer) markdownDrift(r Drift, g DriftGroup) {
-	p.print("\n## %s\n\n| environment | cluster |\n| --- | --- |\n", markdown(cell(g.Role)))
+	p.print("\n## %s\n\n| environment | cluster |\n| --- | --- |\n", markdown(g.label()))
 	for i, name := range r.names() {
 		p.print("| %s | %s |\n", markdown(name), markdown(place(g.Clusters[i])))
 	}

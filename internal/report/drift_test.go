@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,7 +35,11 @@ func TestDrift(t *testing.T) {
 		},
 		Unknown: []drift.Unknown{{In: 1, What: "control plane: Network Contributor on the node subnet", Why: "403 AuthorizationFailed"}},
 	}}
-	for name, r := range map[string]Drift{"three": NewDrift(envs, groups), "same": NewDrift(envs[:1:1], []drift.Group{{Clusters: []*estate.Cluster{c}}})} {
+	many := []drift.Group{{Role: "pay", Clusters: []*estate.Cluster{c}, Unknown: []drift.Unknown{{What: "x", Why: "y"}}}}
+	for i := range 10 {
+		many = append(many, drift.Group{Role: fmt.Sprint("app", i), Clusters: []*estate.Cluster{c}})
+	}
+	for name, r := range map[string]Drift{"three": NewDrift(envs, groups), "many": NewDrift(envs[:1], many), "same": NewDrift(envs[:1:1], []drift.Group{{Clusters: []*estate.Cluster{c}}})} {
 		var table, markdown, out strings.Builder
 		if err := (Table{}).PrintDrift(&table, r); err != nil {
 			t.Fatal(err)
