@@ -25,7 +25,10 @@ func (p *Pass) excess(id estate.Identity, g *rbac.Grant) *Excess {
 	if !ok {
 		return nil
 	}
-	all := grantedAt(role, g.Scope.Type())
+	all, ok := grantedAt(role, g.Scope.Type())
+	if !ok {
+		return nil
+	}
 	x := &Excess{Granted: all.changing + all.reading, Needed: p.neededOf(id, g), Billable: Billable(role, g.Scope.Type())}
 	below, complete := p.Estate.Below(g.Scope)
 	x.Complete = complete
@@ -88,7 +91,8 @@ func some(n int) string {
 // Billable are the kinds of resources that cost money which a role creates in a scope of a type, as a person calls them.
 func Billable(role *rbac.Role, scopeType string) []string {
 	kinds := []string{}
-	for _, typ := range grantedAt(role, scopeType).creates {
+	all, _ := grantedAt(role, scopeType)
+	for _, typ := range all.creates {
 		if name := billable[typ]; name != "" {
 			kinds = append(kinds, name)
 		}

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ func leastRole(need catalogue.Need) (best *rbac.Role, extra int) {
 		if !ok || !grantsAll(role, need) {
 			continue
 		}
-		g := grantedAt(role, need.Scope.Type())
+		g, _ := grantedAt(role, need.Scope.Type())
 		changing := g.changing - countChanging(need)
 		if best == nil || changing < extra || changing == extra && g.reading < reads {
 			best, extra, reads = role, changing, g.reading
@@ -105,24 +106,54 @@ type granted struct {
 }
 
 type grantedKey struct {
-	role azure.GUID
+	role uint64 // of what the role says: two with the same id may differ, in two estates
 	typ  string
 }
 
-// grantedCache remembers granted of built-in roles, which do not change.
-var grantedCache sync.Map
+// grantedCache remembers granted: a role is counted against all operations of Azure, and fleets hold the same few ones.
+var grantedCache = struct {
+	sync.Mutex
+	byKey map[grantedKey]granted
+}{byKey: map[grantedKey]granted{}}
 
-// grantedAt counts what a role grants on resources of a type; on scopes that hold resources of any type, of all types.
-func grantedAt(role *rbac.Role, typ string) granted {
-	key := grantedKey{role.ID, strings.ToLower(typ)}
-	if g, ok := grantedCache.Load(key); ok && role.BuiltIn {
-		return g.(granted)
+const (
+	maxGranted  = 4096 // entries of the cache
+	maxPatterns = 5000 // of a role that is counted: Azure's own have some hundreds
+)
+
+// grantedAt counts what a role grants on resources of a type; on scopes that hold resources of any type, of all types. It is
+// false for a role of more actions than can be counted in good time.
+func grantedAt(role *rbac.Role, typ string) (granted, bool) {
+	key, n := grantedKey{0, strings.ToLower(typ)}, 0
+	h := fnv.New64a()
+	for _, p := range role.Permissions {
+		for _, list := range [][]string{p.Actions, p.NotActions, p.DataActions, p.NotDataActions} {
+			n += len(list)
+			for _, a := range list {
+				h.Write([]byte(a))
+				h.Write([]byte{0})
+			}
+			h.Write([]byte{1})
+		}
 	}
-	g := countGranted(role, key.typ)
-	if role.BuiltIn {
-		grantedCache.Store(key, g)
+	if n > maxPatterns {
+		return granted{}, false
 	}
-	return g
+	key.role = h.Sum64()
+	grantedCache.Lock()
+	g, ok := grantedCache.byKey[key]
+	grantedCache.Unlock()
+	if ok {
+		return g, true
+	}
+	g = countGranted(role, key.typ)
+	grantedCache.Lock()
+	defer grantedCache.Unlock()
+	if len(grantedCache.byKey) >= maxGranted {
+		clear(grantedCache.byKey)
+	}
+	grantedCache.byKey[key] = g
+	return g, true
 }
 
 // holders are the types of scopes that hold resources of any type.
