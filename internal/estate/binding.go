@@ -1,7 +1,9 @@
 package estate
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -15,9 +17,13 @@ const (
 
 // ScaleSets are the scale sets of a cluster's nodes that were read.
 func (e *Estate) ScaleSets(c *Cluster) []Resource {
+	nodes := c.NodeGroup()
+	if nodes.IsZero() {
+		return nil
+	}
 	var out []Resource
-	for _, r := range e.Resources(TypeScaleSet) {
-		if c.NodeGroup().Contains(r.ID) {
+	for _, key := range e.keysBelow(nodes.Join("providers", TypeScaleSet)) {
+		if r := e.resources[key]; strings.EqualFold(r.ID.Type(), TypeScaleSet) {
 			out = append(out, r)
 		}
 	}
@@ -62,13 +68,53 @@ func (c *Cluster) Issuer() string {
 
 // FederatedCredentials are those of a user-assigned identity that were read.
 func (e *Estate) FederatedCredentials(identity azure.ID) []FederatedCredential {
-	var out []FederatedCredential
+	return e.credentials[identity.Key()]
+}
+
+// Trusting are the user-assigned identities that trust tokens of a cluster, by id.
+func (e *Estate) Trusting(c *Cluster) []azure.ID {
+	issuer := c.Issuer()
+	if issuer == "" {
+		return nil
+	}
+	return e.trusting[issuer]
+}
+
+// indexIdentities makes identities and their credentials easy to find: for each cluster of a fleet they are looked for.
+func (e *Estate) indexIdentities() {
+	e.credentials, e.trusting, e.clients = map[string][]FederatedCredential{}, map[string][]azure.ID{}, map[azure.GUID]azure.ID{}
 	for _, r := range e.Resources(TypeFederatedCredential) {
-		if identity.Contains(r.ID) && !identity.IsZero() {
-			out = append(out, FederatedCredential{r.ID, r.Text("properties.issuer"), r.Text("properties.subject"), textsAt(r.Doc, "properties.audiences")})
+		f := FederatedCredential{r.ID, r.Text("properties.issuer"), r.Text("properties.subject"), textsAt(r.Doc, "properties.audiences")}
+		identity, issuer := r.ID.Parent(), strings.TrimSuffix(f.Issuer, "/")
+		e.credentials[identity.Key()] = append(e.credentials[identity.Key()], f)
+		if !slices.ContainsFunc(e.trusting[issuer], identity.Equal) {
+			e.trusting[issuer] = append(e.trusting[issuer], identity)
 		}
 	}
-	return out
+	for _, r := range e.Resources(TypeIdentity) {
+		if g := guidAt(r.Doc, "properties.clientId"); !g.IsZero() {
+			e.clients[g] = r.ID
+		}
+	}
+	for _, o := range e.objects {
+		if o.Type == "ServicePrincipal" && o.Managed.IsZero() && !o.App.IsZero() && o.Name != "" {
+			e.secretive = append(e.secretive, o)
+		}
+	}
+	slices.SortFunc(e.secretive, func(x, y Object) int {
+		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), compareIDs(x.ID, y.ID))
+	})
+}
+
+// Clients are the service principals that have an application, and so can have secrets, whose names begin like that, without case.
+func (e *Estate) Clients(prefix string) []Object {
+	prefix = strings.ToLower(prefix)
+	first, _ := slices.BinarySearchFunc(e.secretive, prefix, func(o Object, p string) int { return strings.Compare(strings.ToLower(o.Name), p) })
+	last := first
+	for last < len(e.secretive) && strings.HasPrefix(strings.ToLower(e.secretive[last].Name), prefix) {
+		last++
+	}
+	return e.secretive[first:last]
 }
 
 // CredentialsKnown reports whether all federated credentials of an identity were read. az prints them together.
@@ -86,10 +132,8 @@ func (b *builder) noteFederated(identity azure.ID) {
 
 // WithClient is the user-assigned identity of a client id, where it was read.
 func (e *Estate) WithClient(client azure.GUID) (azure.ID, bool) {
-	for _, r := range e.Resources(TypeIdentity) {
-		if guidAt(r.Doc, "properties.clientId") == client && !client.IsZero() {
-			return r.ID, true
-		}
+	if id, ok := e.clients[client]; ok {
+		return id, true
 	}
 	sp := e.byApp[client]
 	return sp.Managed, strings.EqualFold(sp.Managed.Type(), TypeIdentity)

@@ -301,6 +301,7 @@ func (b *builder) build() *Estate {
 	e.Policy = rbac.New(changes...)
 	b.sealPolicies()
 	e.fresh = b.fresh
+	e.indexIdentities()
 	e.held, e.counts = map[azure.PrincipalID][]*rbac.Grant{}, map[string]int{}
 	for g := range e.Policy.Grants() {
 		e.held[g.Principal] = append(e.held[g.Principal], g)

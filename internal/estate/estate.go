@@ -51,6 +51,10 @@ type Estate struct {
 	after        []func(x, y azure.ID) bool          // the orders in which plans and templates make things
 	marks        map[string]string                   // descriptions of assignments that were given in an emergency, by their key
 	policies     policy.Book
+	credentials  map[string][]FederatedCredential // by the key of their identity
+	trusting     map[string][]azure.ID            // identities by the issuers that their credentials trust
+	clients      map[azure.GUID]azure.ID          // user-assigned identities by client id
+	secretive    []Object                         // service principals that have an application, by lower-cased name
 	expressions  Expressions
 	fresh        map[azure.PrincipalID]bool // principals that a plan or template brings
 	federated    map[string]bool            // identities whose federated credentials are known, by their key

@@ -63,6 +63,9 @@ type Marked struct {
 // Marked are the role assignments that carry a mark, by scope.
 func (e *Estate) Marked() []Marked {
 	var out []Marked
+	if len(e.marks) == 0 { // as almost always: of a fleet, all assignments are a lot to look through for each cluster
+		return nil
+	}
 	for g := range e.Policy.Grants() {
 		if text, ok := e.marks[g.ID.Key()]; ok {
 			m, _, ok := ParseMark(text)

@@ -13,17 +13,23 @@ func (e *Estate) Below(scope azure.ID) (ids []azure.ID, complete bool) {
 	if ids, ok := e.below[scope.Key()]; ok {
 		return ids, true
 	}
-	prefix := scope.Key() + "/"
-	first, _ := slices.BinarySearch(e.keys, prefix)
-	for _, key := range e.keys[first:] {
-		if !strings.HasPrefix(key, prefix) {
-			break
-		}
+	for _, key := range e.keysBelow(scope) {
 		if id := e.resources[key].ID; id.Type() != azure.TypeResourceGroup {
 			ids = append(ids, id)
 		}
 	}
 	return ids, false
+}
+
+// keysBelow are the keys of resources below an id.
+func (e *Estate) keysBelow(id azure.ID) []string {
+	prefix := id.Key() + "/"
+	first, _ := slices.BinarySearch(e.keys, prefix)
+	last := first
+	for last < len(e.keys) && strings.HasPrefix(e.keys[last], prefix) {
+		last++
+	}
+	return e.keys[first:last]
 }
 
 // reach lists what is in the subscriptions and resource groups that the clusters' identities hold roles on, to tell how far

@@ -148,14 +148,14 @@ var credentialOfFormerCluster = Rule{
 	Source:   "workload-identity-overview",
 	Severity: Note,
 	Run: func(p *Pass) {
-		for _, r := range p.Estate.Resources(estate.TypeIdentity) {
-			credentials := p.Estate.FederatedCredentials(r.ID)
+		for _, identity := range p.Estate.Trusting(p.Cluster) {
+			credentials := p.Estate.FederatedCredentials(identity)
 			for _, old := range credentials {
 				if old.OfKubernetes() && !p.told[old.ID.Key()] && p.follows(credentials, old) {
 					p.Report(Finding{
-						Title:  fmt.Sprintf("%s trusts a former cluster as well, as it looks", r.ID.Name()),
+						Title:  fmt.Sprintf("%s trusts a former cluster as well, as it looks", identity.Name()),
 						Detail: fmt.Sprintf("federated credential %s is for %s of %s", old.ID.Name(), strings.TrimPrefix(old.Subject, "system:serviceaccount:"), p.issuerName(old)),
-						Scope:  r.ID, Remedy: []estate.Change{estate.Defederate{ID: old.ID}},
+						Scope:  identity, Remedy: []estate.Change{estate.Defederate{ID: old.ID}},
 					})
 				}
 			}

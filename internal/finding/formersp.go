@@ -2,10 +2,11 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/rbac"
 )
 
 var formerServicePrincipal = Rule{
@@ -19,19 +20,16 @@ var formerServicePrincipal = Rule{
 		if !p.managed() {
 			return
 		}
-		seen := map[azure.PrincipalID]bool{}
-		for g := range p.Estate.Policy.Grants() {
-			o, known := p.Estate.Object(g.Principal)
-			if known != estate.Known || seen[g.Principal] || !p.wasOurs(o, g.Scope) {
+		for _, o := range p.Estate.Clients(p.Cluster.ID.Name()) {
+			if !p.wasOurs(o) {
 				continue
 			}
-			seen[g.Principal] = true
-			f := Finding{
-				Title:     fmt.Sprintf("%s still holds what it held for the cluster, as it looks", o.Name),
-				Principal: g.Principal, Scope: g.Scope,
-			}
+			f := Finding{Title: fmt.Sprintf("%s still holds what it held for the cluster, as it looks", o.Name), Principal: o.ID}
 			var roles []string
-			for _, held := range p.Estate.Held(g.Principal) {
+			for _, held := range p.Estate.Held(o.ID) {
+				if f.Scope.IsZero() && p.isSurrounding(held.Scope) {
+					f.Scope = held.Scope
+				}
 				roles = append(roles, p.Estate.RoleName(held.Role)+" on "+p.Place(held.Scope))
 				f.Remedy = append(f.Remedy, estate.Unassign{ID: held.ID})
 			}
@@ -51,10 +49,10 @@ func (p *Pass) managed() bool {
 	return false
 }
 
-// wasOurs reports whether a service principal with a secret seems to have been the cluster's: it holds a role on what is the
-// cluster's or what the cluster needs, bears its name, and is no cluster's now.
-func (p *Pass) wasOurs(o estate.Object, scope azure.ID) bool {
-	name := strings.ToLower(p.Cluster.ID.Name())
-	return o.Type == "ServicePrincipal" && o.Managed.IsZero() && !o.App.IsZero() && strings.HasPrefix(strings.ToLower(o.Name), name) &&
-		strings.Contains(strings.ToLower(o.Name[len(name):]), "sp") && len(p.Estate.ActingAs(o.ID)) == 0 && p.isSurrounding(scope)
+// wasOurs reports whether a service principal with a secret seems to have been the cluster's: it bears its name, holds a role on
+// what is the cluster's or what the cluster needs, and is no cluster's now.
+func (p *Pass) wasOurs(o estate.Object) bool {
+	rest := strings.ToLower(o.Name)[len(p.Cluster.ID.Name()):]
+	return strings.Contains(rest, "sp") && len(p.Estate.ActingAs(o.ID)) == 0 &&
+		slices.ContainsFunc(p.Estate.Held(o.ID), func(g *rbac.Grant) bool { return p.isSurrounding(g.Scope) })
 }
