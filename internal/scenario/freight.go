@@ -45,9 +45,11 @@ type freight struct {
 	Control                azure.PrincipalID // of the identity
 	prod                   *cluster
 
-	failed, released int           // ingress releases
-	retired          int           // how many had been released when the old automation was disabled
-	slowest          time.Duration // of the checks before a release
+	before           azure.PrincipalID // who was refused in the first quarter
+	explained, tied  int               // refusals that explain found in it, and those of that principal
+	failed, released int               // ingress releases
+	retired          int               // how many had been released when the old automation was disabled
+	slowest          time.Duration     // of the checks before a release
 }
 
 // services come one with each release.
@@ -191,11 +193,7 @@ func (f *freight) whose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.measure(Figure{
-		Name: "failures tied to the exact principal", Case: "instead of guessed from Kubernetes events",
-		Here: fmt.Sprintf("%d of %d to %s", tied, refused, f.prod.control), How: "aksid explain --activity-log, principal by principal",
-		Holds: tied == refused && refused == f.failed,
-	})
+	f.explained, f.tied, f.before = refused, tied, f.prod.control
 	f.say("And what would break next? The release pipeline asks, as a principal that may only read:")
 	_, err = f.aksid(ctx, run{args: []string{"check", "freight-prod", "--registry", "freightacr"}, as: f.reader, want: 1})
 	return err
@@ -443,6 +441,11 @@ func (f *freight) review(ctx context.Context) error {
 		Name: "ingress releases that failed for want of a right, a quarter", Case: "six → zero",
 		Here: fmt.Sprintf("%d → %d", f.failed, refused), How: "releases refused, and refusals in the activity log of the last 90 days",
 		Holds: f.failed == len(services) && refused == 0,
+	})
+	f.measure(Figure{
+		Name: "failures tied to the exact principal", Case: "instead of guessed from Kubernetes events",
+		Here: fmt.Sprintf("%d of %d to %s", f.tied, f.explained, f.before), How: "aksid explain --activity-log, principal by principal",
+		Holds: f.tied == f.explained && f.explained == f.failed,
 	})
 	if err := f.measureRights(ctx); err != nil {
 		return err
