@@ -76,17 +76,29 @@ func Audit(e *estate.Estate, definitions []Definition, now time.Time) []Row {
 	return rows
 }
 
-// Assigned says of each cluster how it stands with what is assigned to it, as far as that was read.
+// Assigned says of each cluster how it stands with what is assigned to it, as far as that was read. What an initiative only audits
+// is not read, and left out; a definition that could not be read is unknown.
 func Assigned(e *estate.Estate, now time.Time) []Row {
 	var rows []Row
 	for _, c := range e.Clusters {
 		for _, o := range e.Policies().Evaluate(resourceOf(e, c), now) {
+			if o.Definition == nil && !refusedPolicies(e) {
+				continue
+			}
 			if row, ok := assignedRow(c.ID, o); ok {
 				rows = append(rows, row)
 			}
 		}
 	}
 	return rows
+}
+
+// refusedPolicies reports whether a definition or an initiative could not be read.
+func refusedPolicies(e *estate.Estate) bool {
+	return slices.ContainsFunc(e.Incomplete, func(i estate.Incomplete) bool {
+		typ := i.Scope.Type()
+		return strings.EqualFold(typ, policy.TypeDefinition) || strings.EqualFold(typ, policy.TypeSet)
+	})
 }
 
 func assignedRow(cluster azure.ID, o policy.Outcome) (Row, bool) {

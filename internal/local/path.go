@@ -9,7 +9,9 @@ import (
 
 // versions are the api-versions of calls that are not an Azure client's, by provider and, where that differs, by type.
 var versions = map[string]string{
-	"microsoft.authorization": "2022-04-01", "microsoft.authorization/locks": "2020-05-01", "microsoft.authorization/denyassignments": "2024-07-01-preview",
+	"microsoft.authorization/policydefinitions": "2023-04-01", "microsoft.authorization/policysetdefinitions": "2023-04-01",
+	"microsoft.authorization/policyassignments": "2023-04-01",
+	"microsoft.authorization":                   "2022-04-01", "microsoft.authorization/locks": "2020-05-01", "microsoft.authorization/denyassignments": "2024-07-01-preview",
 	"microsoft.compute": "2023-09-01", "microsoft.compute/disks": "2023-10-02",
 	"microsoft.containerregistry": "2025-11-01", "microsoft.containerservice": "2024-09-01",
 	"microsoft.insights": "2021-05-01-preview", "microsoft.keyvault": "2023-07-01",

@@ -88,3 +88,11 @@ func TestLaunchTemplate(t *testing.T) {
 		t.Errorf("the cluster does not use its identities: %s %v", b, err)
 	}
 }
+
+func TestNonCompliant(t *testing.T) {
+	const at = `"cluster": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/`
+	names, all, err := nonCompliant(`{"rows": [{` + at + `a", "state": "compliant"}, {` + at + `b", "state": "compliant"}, {` + at + `B", "state": "non-compliant"}, {` + at + `c", "state": "unknown"}]}`)
+	if err != nil || all != 3 || len(names) != 1 || !names["B"] {
+		t.Errorf("%v of %d, %v", names, all, err)
+	}
+}

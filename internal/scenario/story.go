@@ -159,11 +159,17 @@ func (s *Stage) works(format string, args ...any) {
 	s.Line(Line{Kind: Works, Text: fmt.Sprintf(format, args...)})
 }
 
+// longest is how much of a refusal's text is told, in bytes: those of policies name every definition with its whole id.
+const longest = 900
+
 // refused tells a refusal that the story is about, and fails if it did not happen as it does on Azure.
 func (s *Stage) refused(err error, status int, code string) error {
 	answer, err := refusal(err, status, code)
 	if err == nil {
 		text, _, _ := strings.Cut(strings.Join(strings.Fields(answer.Message), " "), " Trace ID:")
+		if len(text) > longest {
+			text = strings.ToValidUTF8(text[:longest], "") + " …"
+		}
 		s.Line(Line{Kind: Refused, Status: status, Code: code, Text: text})
 	}
 	return err

@@ -28,6 +28,7 @@ var waterStory = Story{
 			{"A dedicated identity with just that", w.dedicate},
 			{"The broad roles go", w.narrow},
 			{"Applications have identities of their own", w.separate},
+			{"Whoever leaves the pattern is found", w.policy},
 			{"Three storms", w.storms},
 			{"An emergency, with an end", w.breakGlass},
 			{"The monthly review, in one command", w.review},
@@ -133,8 +134,9 @@ func (w *water) broad(ctx context.Context) (err error) {
 func (w *water) body(identity azure.ID, nodes int) doc {
 	return doc{"identity": userAssignedIdentity(identity), "properties": doc{
 		"dnsPrefix": "telemetry-prod", "networkProfile": doc{"networkPlugin": "azure", "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10"},
-		"apiServerAccessProfile": doc{"enablePrivateCluster": true, "privateDNSZone": w.zone.String()},
-		"oidcIssuerProfile":      doc{"enabled": true}, "securityProfile": doc{"workloadIdentity": doc{"enabled": true}},
+		"apiServerAccessProfile": doc{"enablePrivateCluster": true, "privateDNSZone": w.zone.String(), "disableRunCommand": true},
+		"disableLocalAccounts":   true, "aadProfile": doc{"managed": true, "enableAzureRBAC": true},
+		"oidcIssuerProfile": doc{"enabled": true}, "securityProfile": doc{"workloadIdentity": doc{"enabled": true}},
 		"agentPoolProfiles": []doc{{"name": "system", "mode": "System", "count": nodes, "vmSize": "Standard_D4s_v5", "osType": "Linux", "type": "VirtualMachineScaleSets", "vnetSubnetID": w.subnet.String()}},
 	}}
 }
