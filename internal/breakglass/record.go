@@ -199,7 +199,7 @@ func (f File) Append(ctx context.Context, make func(*Record) (Entry, error)) (En
 }
 
 func (f File) write(rec *Record, line []byte) error {
-	file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE, 0o666) // others write it as well
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (f File) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	mine := fmt.Sprintf("process %d %s\n", os.Getpid(), azure.NewGUID())
 	for end := time.Now().Add(wait); ; {
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
 			if _, err = file.WriteString(mine); errors.Join(err, file.Close()) != nil {
 				os.Remove(path)

@@ -189,6 +189,8 @@ func (d Desk) stray(r estate.Resource, known map[string]*Case) (Stray, bool) {
 		s.What = "the record has no request " + m.Request
 	case c.End.Number > 0:
 		s.What, s.Over = "the record says that it is gone", true
+	case c.Approver.Object.IsZero():
+		s.What = "the record does not say that " + c.ID + " was approved"
 	case !c.Until.Equal(m.Until):
 		s.What = "the record says that it ends at " + c.Until.Format("2006-01-02 15:04 UTC")
 		s.Over = s.Over || !d.Now.Before(c.Until)

@@ -139,24 +139,15 @@ func evidenceInput(ctx context.Context, a *App, o *evidenceOptions) (in evidence
 	if in.Estate, err = a.load(ctx, o.sourceOptions); err != nil {
 		return in, err
 	}
+	by := in.Estate.By
+	in.Collector = evidence.Collector{Object: by.Object, Tenant: by.Tenant, Name: by.Name}
 	source, err := a.source(ctx, o.sourceOptions, func(string) {})
 	if live, ok := source.(estate.Live); ok && err == nil {
-		err = collector(ctx, live, &in)
+		if in.Rights, err = live.Self(ctx); err != nil {
+			return in, unreadError{err}
+		}
 	}
 	return in, err
-}
-
-// collector says who collects, and with which rights.
-func collector(ctx context.Context, live estate.Live, in *evidence.Input) error {
-	who, err := live.Caller(ctx)
-	if err != nil {
-		return unreadError{err}
-	}
-	in.Collector = evidence.Collector{Object: who.Object, Tenant: who.Tenant, Name: who.Name}
-	if in.Rights, err = live.Self(ctx); err != nil {
-		return unreadError{err}
-	}
-	return nil
 }
 
 // readRecord reads a break-glass record. One that is not as it was written is evidence as well.
@@ -323,7 +314,7 @@ func runVerify(a *App, o verifyOptions, path string) error {
 	} else {
 		a.printVerdict(path, v)
 	}
-	if err == nil && len(v.Problems) > 0 {
+	if err == nil && len(v.Problems)+len(v.Record) > 0 {
 		err = errFindings
 	}
 	return err
@@ -332,6 +323,9 @@ func runVerify(a *App, o verifyOptions, path string) error {
 func (a *App) printVerdict(path string, v evidence.Verdict) {
 	for _, p := range v.Problems {
 		fmt.Fprint(a.Out, wrap("  ✗ ", plain(p)))
+	}
+	for _, p := range v.Record {
+		fmt.Fprint(a.Out, wrap("  ✗ ", "the break-glass record that it was made with is not as it was written: "+plain(p)))
 	}
 	switch {
 	case v.Trusted && v.Signer != "":

@@ -18,10 +18,10 @@ import (
 
 // Caller is who a credential makes one.
 type Caller struct {
-	Object azure.PrincipalID // of a user, service principal or managed identity
-	Tenant azure.GUID
-	Name   string    // user name, or display name or client id of an application; "" where neither the directory nor the token says
-	Now    time.Time // of Azure, when it was asked
+	Object azure.PrincipalID `json:"objectId"` // of a user, service principal or managed identity
+	Tenant azure.GUID        `json:"tenantId,omitzero"`
+	Name   string            `json:"name,omitempty"` // user name, or display name or client id of an application; "" where neither the directory nor the token says
+	Now    time.Time         `json:"-"`              // of Azure, when it was asked
 }
 
 // Caller asks who the source's credential is, and what time it is there. The token says the former: it is Azure's word, which

@@ -22,6 +22,7 @@ type collection struct {
 	Version    int                            `json:"aksidCollection"`
 	From       string                         `json:"from"`
 	At         time.Time                      `json:"at,omitzero"` // when it was read
+	By         Caller                         `json:"by,omitzero"` // who read it
 	Documents  []savedDocument                `json:"documents"`   // of ARM
 	Objects    []map[string]any               `json:"objects"`     // of Microsoft Graph
 	Answered   []azure.PrincipalID            `json:"answered"`    // the directory was asked for these
@@ -89,7 +90,7 @@ func (b *builder) seal() {
 	if c == nil {
 		return
 	}
-	c.Version, c.From, c.At, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.At, e.Incomplete, e.Registries, e.below
+	c.Version, c.From, c.At, c.By, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.At, e.By, e.Incomplete, e.Registries, e.below
 	c.Logged = e.logged
 	for _, v := range e.events {
 		c.Events = append(c.Events, v.Doc)
@@ -184,7 +185,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 		in.listed[strings.ToLower(sub)] = true
 	}
 	if c.At.After(in.estate.At) {
-		in.estate.At = c.At
+		in.estate.At, in.estate.By = c.At, c.By
 	}
 	in.denyListed = in.denyListed || len(c.Listed) > 0
 	for _, sub := range c.Eligible {

@@ -85,6 +85,9 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	if at := c.began.Load(); at != nil {
 		w.estate.At = *at
 	}
+	if l.Keep {
+		w.estate.By, _ = l.Caller(ctx) // what was read is as true without it
+	}
 	return w.build(), nil
 }
 

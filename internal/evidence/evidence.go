@@ -35,7 +35,7 @@ type Input struct {
 	Version   string    // of aksid
 }
 
-// Collector is who made a bundle. For files it is not known who read them.
+// Collector is who read what is in a bundle; zero where files do not say who has kept them.
 type Collector struct {
 	Object azure.PrincipalID `json:"objectId,omitzero"`
 	Tenant azure.GUID        `json:"tenantId,omitzero"`

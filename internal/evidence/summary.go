@@ -85,7 +85,7 @@ func (m *maker) cleanSection(s *section) {
 }
 
 func (m *maker) lead() []string {
-	who := "not known: it was made of files"
+	who := "not known: the files do not say"
 	if !m.Collector.Object.IsZero() {
 		who = strings.TrimSpace(m.names.person(m.Collector.Object, m.Collector.Name) + " (" + m.Collector.Object.String() + ", tenant " + m.Collector.Tenant.String() + ")")
 	}

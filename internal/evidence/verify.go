@@ -17,6 +17,7 @@ type Verdict struct {
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 	Files     int       `json:"files"`              // that are as the manifest says
 	Problems  []string  `json:"problems"`           // none: the bundle is as it was made
+	Record    []string  `json:"record"`             // what is wrong with the break-glass record that it was made with
 	Signed    bool      `json:"signed"`             // by a key of which the signature fits
 	Key       string    `json:"key,omitempty"`      // fingerprint of that key
 	Signer    string    `json:"signer,omitempty"`   // who that is, as the allowed signers say
@@ -27,7 +28,7 @@ type Verdict struct {
 // Verify compares the files of a bundle with its manifest, and the manifest with its signature. With signers, it has to be one of
 // theirs; without them nobody has said whose signature counts.
 func Verify(files []File, signers Signers) Verdict {
-	v := Verdict{Problems: []string{}}
+	v := Verdict{Problems: []string{}, Record: []string{}}
 	bad := func(format string, args ...any) { v.Problems = append(v.Problems, fmt.Sprintf(format, args...)) }
 	byPath := map[string]File{}
 	for _, f := range files {
@@ -46,7 +47,7 @@ func Verify(files []File, signers Signers) Verdict {
 	v.CreatedAt = m.CreatedAt
 	v.compare(m, byPath, bad)
 	v.signature(byPath, signers, bad)
-	v.record(byPath, bad)
+	v.record(byPath)
 	var c struct{ Collector Collector }
 	if json.Unmarshal(byPath["collection.json"].Data, &c) == nil {
 		v.Created = c.Collector
@@ -133,17 +134,17 @@ func (v *Verdict) signature(byPath map[string]File, signers Signers, bad func(st
 }
 
 // record looks at the break-glass record itself, which may have been damaged before it came into the bundle.
-func (v *Verdict) record(byPath map[string]File, bad func(string, ...any)) {
+func (v *Verdict) record(byPath map[string]File) {
 	f, ok := byPath["breakglass/record.jsonl"]
 	if !ok {
 		return
 	}
 	rec, err := breakglass.Read(strings.NewReader(string(f.Data)))
 	if err != nil {
-		bad("breakglass/record.jsonl: %v", err)
+		v.Record = append(v.Record, err.Error())
 		return
 	}
 	for _, p := range rec.Problems {
-		bad("breakglass/record.jsonl, %s", p)
+		v.Record = append(v.Record, p.String())
 	}
 }
