@@ -34,7 +34,8 @@ func newDiff(a *App) *cobra.Command {
 A, B and so on are each one of
   a cluster          its name, resourceGroup/name or id
   an environment     tag:NAME=VALUE, or rg:PATTERN as rg:*-prod: the clusters with that tag, or of those resource groups
-  a file or folder   what check --save kept, or what az printed; of two times, or of two environments
+  a file or folder   what check --save kept, or what az printed; of two times, or of two environments. What is there as a file
+                     is read as one
 
 What one has and the next lacks is told as what breaks there: the needs of the one, decided with the roles of the other.
 Then comes what differs: identities, roles and what these are on as seen from the cluster, findings, features, registries

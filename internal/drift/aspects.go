@@ -248,9 +248,12 @@ func (s *side) registries() string {
 	return strings.Join(slices.Compact(out), "; ")
 }
 
-// hidesRegistries reports whether the cluster pulls from registries that are not known.
+// hidesRegistries reports whether the cluster may pull from registries that are not known: because of a role on more than one,
+// or because its roles are not known.
 func (s *side) hidesRegistries() bool {
-	return len(catalogue.Registries(s.e, s.c)) == 0 && s.pullsSomewhere()
+	kubelet, ok := s.e.Actor(s.c, estate.Kubelet, "")
+	return ok && len(catalogue.Registries(s.e, s.c)) == 0 &&
+		(!kubelet.Known() || s.pullsSomewhere() || s.unread(kubelet.Principal, s.c.ID) != "")
 }
 
 // registryModes is what the registries ask roles on.

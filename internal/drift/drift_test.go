@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -308,4 +309,58 @@ func differing(groups []Group) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// What is said to break is what check finds once the release is there: the clusters of the one environment with the roles of the
+// other. Nothing else breaks then.
+func TestPredictionsComeTrue(t *testing.T) {
+	predicted := 0
+	for path, a := range cases(t) {
+		names := named(a)
+		from, to := names[0], names[len(names)-1]
+		envs := []Environment{load(t, a, from, from), load(t, a, to, to)}
+		groups := Compare(envs, Options{})
+		want := map[string]bool{}
+		for _, b := range groups[0].Breaks {
+			if b.In == 1 && b.Severity == finding.Error {
+				want[b.Rule] = true
+				if !b.Now {
+					predicted++
+				}
+			}
+		}
+		moved := func(d Difference) bool { return d.Area == Identities || d.What == "virtual network" }
+		if len(groups[0].Unknown) > 0 || slices.ContainsFunc(groups[0].Differences, moved) {
+			continue // a release brings features; it moves no network and no identity
+		}
+		there := released(t, a, from, to)
+		got := map[string]bool{}
+		for _, f := range finding.Check(there.Estate, there.Clusters[0]).Findings {
+			if f.Severity == finding.Error {
+				got[f.Rule.ID] = true
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: once the release is there %v fails, predicted was %v", path, got, want)
+		}
+	}
+	if predicted < 4 {
+		t.Errorf("%d predictions", predicted)
+	}
+}
+
+// released is an environment after the clusters of another have come there: with their documents, its own names and its own roles.
+func released(t *testing.T, a *txtar.Archive, from, to string) Environment {
+	t.Helper()
+	all, own := files(a, from), files(a, to)
+	for _, name := range []string{"grants", "unlisted", "registry.json", "registries"} {
+		if delete(all, name); own[name] != "" {
+			all[name] = own[name]
+		}
+	}
+	b := &txtar.Archive{}
+	for name, text := range all {
+		b.Files = append(b.Files, txtar.File{Name: "base/" + name, Data: []byte(text)})
+	}
+	return load(t, b, to, to)
 }

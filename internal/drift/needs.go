@@ -154,8 +154,8 @@ func (c *comparison) expected(scope azure.ID, in, from int) (at expected, why st
 	at.scope, at.here, ok = here.counterpart(there.frame, scope)
 	switch {
 	case !at.here && strings.EqualFold(scope.Type(), estate.TypeRegistry): // one is often shared
-		if here.pullsSomewhere() {
-			return at, "it may pull from registries that are not known; name them with --registry"
+		if here.hidesRegistries() || !here.hasRead(scope.Subscription()) {
+			return at, "it is not known which registries it pulls from; name them with --registry"
 		}
 		at = expected{scope, true, "; if " + c.envs[in].Name + " has a registry of its own, name it with --registry"}
 	case !ok:

@@ -52,12 +52,12 @@ const clusterWrite = estate.TypeCluster + "/write"
 // List are the clusters of an estate, in the order of their ids. It is about the time now: roles that end count until then.
 func List(e *estate.Estate, now time.Time) []Cluster {
 	out := []Cluster{}
+	ask := whocan.NewAsker(e, azure.Root, now, 0)
 	for _, c := range e.Clusters {
 		x := Cluster{ID: c.ID, Name: c.ID.Name(), Owner: c.Owner(), Created: created(c.Resource), Identities: []Identity{}, Writers: []Writer{}}
 		for _, id := range e.Identities(c) {
 			x.Identities = append(x.Identities, identity(e, id))
 		}
-		ask := whocan.NewAsker(e, c.ID, now, 0)
 		for _, p := range ask.Ask(whocan.Question{Action: clusterWrite, Scope: c.ID}) {
 			x.Writers = append(x.Writers, Writer{p.Principal, p.Type, p.Name})
 		}

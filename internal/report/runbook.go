@@ -82,7 +82,22 @@ func (r Runbook) made() string {
 
 // command is a command of aksid about this cluster.
 func (r Runbook) command(verb, rest string) string {
+	if verb == "check" || verb == "runbook" {
+		rest = strings.TrimSpace(r.registries() + rest)
+	}
 	return strings.TrimSpace(fmt.Sprintf("aksid %s -n %s -g %s --subscription %s %s", verb, remedy.Quote(r.page.Name), remedy.Quote(r.page.ResourceGroup), r.page.Subscription, rest))
+}
+
+// registries are the flags for those that the user named: no cluster does.
+func (r Runbook) registries() (flags string) {
+	for _, id := range r.estate.Registries {
+		name := id.Name()
+		if !strings.EqualFold(id.Subscription(), r.page.Subscription) {
+			name = id.String()
+		}
+		flags += "--registry " + remedy.Quote(name) + " "
+	}
+	return flags
 }
 
 func (r Runbook) facts(p *printer) {
