@@ -23,7 +23,7 @@ func TestActivityQueries(t *testing.T) {
 	w.clock.Add(time.Minute)
 	setting := w.platform + "/providers/Microsoft.Insights/diagnosticSettings/d1"
 	op.put(setting, obj{"properties": obj{}}).refused(400, "BadRequest")
-	op.put(setting, obj{"properties": obj{"workspaceId": ws, "logs": []obj{{"category": "Administrative", "enabled": true}}}}).ok(201)
+	op.put(setting, obj{"properties": obj{"workspaceId": ws, "logs": []obj{{"category": "Administrative", "enabled": true}}}}).ok(200)
 	w.clock.Add(time.Minute)
 	nobody := w.application("nobody")
 	nobody.put(rg+"/providers/Microsoft.Network/routeTables/r1", obj{"location": "westeurope"}).ok(403)

@@ -196,7 +196,7 @@ func activityRow(e arm.Doc) kql.Row {
 // monitorTypes are the settings, alerts and action groups of Microsoft.Insights.
 func monitorTypes() []arm.Type {
 	return []arm.Type{
-		{Name: typeDiagnostics, Since: "2015-07-01", Versions: []string{"2021-05-01-preview", "2017-05-01-preview"}, Place: arm.Any,
+		{Name: typeDiagnostics, Since: "2015-07-01", Versions: []string{"2021-05-01-preview", "2017-05-01-preview"}, Place: arm.Any, Codes: arm.Codes{Create: 200},
 			Links: []arm.Link{{Path: "properties.workspaceId", Action: typeWorkspace + "/write"}}, Check: checkDiagnostics},
 		{Name: typeActionGroup, Since: "2017-04-01", Versions: []string{"2023-01-01", "2021-09-01", "2019-06-01"}, Tracked: true, OrGlobal: true, Check: checkActionGroup},
 		{Name: typeAlert, Since: "2017-04-01", Versions: []string{"2020-10-01", "2017-04-01"}, Tracked: true, OrGlobal: true,
