@@ -149,7 +149,7 @@ func TestScripts(t *testing.T) {
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "request": lastRequest,
 			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane, "empty": empty,
-			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse,
+			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse, "step": writeStep,
 		},
 	})
 }

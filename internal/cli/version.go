@@ -32,10 +32,17 @@ func newVersion(a *App) *cobra.Command {
 	return cmd
 }
 
+// release is the version that a release was built as; scripts/release sets it.
+var release string
+
 // built is what this program was built from.
 func built() version {
 	info, _ := debug.ReadBuildInfo() // nil without module support
-	return versionOf(info)
+	v := versionOf(info)
+	if release != "" {
+		v.Version = release
+	}
+	return v
 }
 
 func versionOf(info *debug.BuildInfo) version {
