@@ -25,22 +25,85 @@ type Attempt struct {
 }
 
 // Refused makes the call that exercises a right on a local Azure, with the identity's own token from the metadata service,
-// and reports whether it is refused. No call changes anything: one that would write is spelled so that it is only refused
-// later, for what it says. Where there is no such call the identity asks what it may do there.
+// and reports whether it is refused. No call changes anything: one that would write is refused after the rights were looked
+// at, for what it says or on a condition that nothing meets. Where there is no such call the identity asks what it may do there.
 func (a Attempt) Refused(ctx context.Context, on *local.Azure) (bool, error) {
 	t := trial{a, on}
 	key := a.Action.Key()
 	switch property, linked := linkedFrom[key]; {
+	case a.Made() == "": // there is no such call
+		return t.ask(ctx)
 	case strings.HasSuffix(key, "/registries/pull/read"), strings.HasSuffix(key, "/repositories/content/read"):
 		return t.pull(ctx)
 	case strings.HasPrefix(key, "microsoft.keyvault/vaults/keys/") && a.Data:
 		return t.useKey(ctx)
 	case linked && a.Who.Role == ControlPlane: // which may write load balancers in the node resource group
 		return t.link(ctx, property)
-	case strings.HasSuffix(key, "/read") && strings.EqualFold(a.Action.Type(), a.Scope.Type()) && len(versionsOf(a.Scope.Type())) > 0:
+	case strings.HasSuffix(key, "/read"):
 		return t.read(ctx)
 	}
-	return t.ask(ctx)
+	return t.change(ctx)
+}
+
+// Made is the kind of call that Refused makes: pull, key, link, read, write or delete; "" where it can only ask.
+func (a Attempt) Made() string {
+	key := a.Action.Key()
+	_, linked := linkedFrom[key]
+	verb := key[strings.LastIndexByte(key, '/')+1:]
+	known := len(versionsOf(a.Action.Type())) > 0 && strings.Count(a.Action.Type(), "/") == 1
+	switch itself, inGroup := strings.EqualFold(a.Action.Type(), a.Scope.Type()), strings.EqualFold(a.Scope.Type(), azure.TypeResourceGroup); {
+	case strings.HasSuffix(key, "/registries/pull/read"), strings.HasSuffix(key, "/repositories/content/read"):
+		return "pull"
+	case strings.HasPrefix(key, "microsoft.keyvault/vaults/keys/") && a.Data:
+		return "key"
+	case a.Data:
+		return ""
+	case linked && a.Who.Role == ControlPlane: // which may write load balancers in the node resource group
+		return "link"
+	case verb == "read" && (itself && len(versionsOf(a.Scope.Type())) > 0 || inGroup && known),
+		verb == "write" && known && (itself || inGroup), verb == "delete" && known && inGroup:
+		return verb
+	}
+	return ""
+}
+
+// target is the resource that a read or a change is of: the scope itself, or one in the group whose name nobody has.
+func (t trial) target() azure.ID {
+	if strings.EqualFold(t.Action.Type(), t.Scope.Type()) {
+		return t.Scope
+	}
+	return t.Scope.Resource(t.Action.Type(), "aksid-"+azure.NewGUID().String()[:13])
+}
+
+// never are conditions of a write that nothing meets, be the resource there or not: they are looked at after the rights.
+var never = http.Header{"If-Match": {`"aksid"`}, "If-None-Match": {"*"}}
+
+// change writes what cannot be written, or deletes what is not there.
+func (t trial) change(ctx context.Context) (bool, error) {
+	token, err := t.token(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	id := t.target()
+	method, body := http.MethodPut, `{"location": "`+t.Cluster.Text("location")+`"}`
+	if strings.HasSuffix(t.Action.Key(), "/delete") {
+		method, body = http.MethodDelete, ""
+	}
+	req, err := http.NewRequestWithContext(ctx, method, t.on.URL+escapePath(id.String())+"?api-version="+versionsOf(id.Type())[0], strings.NewReader(body))
+	if err != nil {
+		return false, err
+	}
+	req.Header = never.Clone()
+	req.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := t.on.Client().Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized, nil
 }
 
 // linkedFrom says by which property of a load balancer Azure checks a right on what it names.
@@ -90,7 +153,8 @@ func refusedBy(err error) (bool, error) {
 }
 
 func (t trial) read(ctx context.Context) (bool, error) {
-	return t.call(ctx, http.MethodGet, t.Scope, versionsOf(t.Scope.Type())[0], nil)
+	id := t.target()
+	return t.call(ctx, http.MethodGet, id, versionsOf(id.Type())[0], nil)
 }
 
 // link puts a load balancer that names the scope. Its SKU, which does not exist, is looked at after the rights.
@@ -104,7 +168,15 @@ func (t trial) link(ctx context.Context, property string) (bool, error) {
 		list: []any{map[string]any{"name": "aksid", "properties": map[string]any{member: map[string]any{"id": target.String()}}}},
 	}}
 	id := t.Cluster.NodeGroup().Resource("Microsoft.Network/loadBalancers", "aksid-"+azure.NewGUID().String())
-	return t.call(ctx, http.MethodPut, id, versionsOf(id.Type())[0], body)
+	token, err := t.token(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	err = t.on.Call(ctx, token, http.MethodPut, escapePath(id.String())+"?api-version="+versionsOf(id.Type())[0], body, nil)
+	if e := (*azure.Error)(nil); errors.As(err, &e) && e.Code == azure.AuthorizationFailed.Code {
+		return t.ask(ctx) // it may not even write load balancers: what they name is not looked at
+	}
+	return refusedBy(err)
 }
 
 // ask reads what the identity may do at the scope.

@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 }
 
 // azureOf runs a local Azure that holds what was read, and reads it from there.
-func azureOf(t *testing.T, f fixture) *estate.Estate {
+func azureOf(t *testing.T, f fixture) (*estate.Estate, *local.Azure) {
 	t.Helper()
 	var saved bytes.Buffer
 	if err := f.load(t, false).Save(&saved); err != nil {
@@ -102,7 +102,7 @@ func azureOf(t *testing.T, f fixture) *estate.Estate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return read
+	return read, az
 }
 
 // statuses are the answers of all needs, as "requirement status scope", sorted.
@@ -117,17 +117,62 @@ func statuses(e *estate.Estate) []string {
 	return out
 }
 
-// What files say, the local Azure says that was made of them.
+// What files say, the local Azure says that was made of them; and it refuses what is missing and allows what is granted.
 func TestCorpusInLocalAzure(t *testing.T) {
+	made := map[string]int{}
 	for _, f := range corpus(t) {
 		if f.kind() != "grants" { // what is planned has principals and subscriptions that are not there
 			continue
 		}
 		t.Run(filepath.Base(f.path), func(t *testing.T) {
-			if got, want := statuses(azureOf(t, f)), statuses(f.load(t, false)); !slices.Equal(got, want) {
+			e, az := azureOf(t, f)
+			if got, want := statuses(e), statuses(f.load(t, false)); !slices.Equal(got, want) {
 				t.Errorf("live\n%s\nfiles\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
+			for _, c := range e.Clusters {
+				for _, a := range Assess(e, c) {
+					actOut(t, az, c, a, made)
+				}
+			}
 		})
+	}
+	for _, kind := range []string{"pull", "link", "read", "write", "delete"} {
+		if made[kind+" refused"] == 0 || made[kind+" allowed"] == 0 {
+			t.Errorf("%s: %d calls are refused and %d allowed", kind, made[kind+" refused"], made[kind+" allowed"])
+		}
+	}
+	if calls, asked := sum(made), made["asked"]; asked*2 > calls {
+		t.Errorf("%d of %d rights are only asked for", asked, calls)
+	}
+}
+
+func sum(counts map[string]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// actOut makes the calls that a need is of, as the identity: what is missing is refused, and what is granted is not.
+func actOut(t *testing.T, az *local.Azure, c *estate.Cluster, a *Assessment, made map[string]int) {
+	t.Helper()
+	if a.Status != Granted && a.Status != Missing || a.Identity.Kind == estate.ServicePrincipalSecret {
+		return // the cluster does not have the token of who creates it
+	}
+	for _, action := range slices.Concat(a.Need.Actions, a.Need.DataActions) {
+		x := estate.Attempt{Cluster: c, Who: a.Identity, Action: action, Data: slices.ContainsFunc(a.Need.DataActions, action.Is), Scope: a.Need.Scope}
+		refused, err := x.Refused(t.Context(), az)
+		if missing := slices.Contains(a.Missing, action); err != nil || refused != missing {
+			t.Errorf("%s: %s of %s on %s is refused: %v, missing: %v (%v)", a.Requirement.ID, action, a.Identity.Name, a.Need.Scope, refused, missing, err)
+		}
+		switch kind := x.Made(); {
+		case kind == "":
+			made["asked"]++
+		case refused:
+			made[kind+" refused"]++
+		default:
+			made[kind+" allowed"]++
+		}
 	}
 }
 
