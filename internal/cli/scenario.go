@@ -126,7 +126,10 @@ func (a *App) play(ctx context.Context, o scenarioOptions, story scenario.Story)
 	}
 	if err == nil && o.Keep {
 		a.printKept(s, files)
-		<-ctx.Done()
+		select {
+		case <-ctx.Done(): // how it is meant to end
+		case err = <-s.failed:
+		}
 	}
 	return holds, err
 }

@@ -232,7 +232,10 @@ func (s *Stage) execute(ctx context.Context, r run) (out, says string, err error
 		as = r.as.credential
 	}
 	out, says, code := s.Aksid(ctx, as, s.now, r.args)
-	if code != r.want {
+	switch {
+	case ctx.Err() != nil:
+		return out, says, ctx.Err() // the command was interrupted with the story
+	case code != r.want:
 		return out, says, fmt.Errorf("aksid %s ended with exit code %d instead of %d: %s", strings.Join(r.args, " "), code, r.want, strings.TrimSpace(last(out+says, 3)))
 	}
 	return out, says, nil

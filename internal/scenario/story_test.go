@@ -99,6 +99,11 @@ func TestCommand(t *testing.T) {
 	if out, err := s.quietly(t.Context(), run{args: []string{"check"}, want: 1}); err != nil || strings.Contains(out, "wrote") {
 		t.Errorf("%v: what was said is in what was printed: %s", err, out)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.aksid(ctx, run{args: []string{"fails"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupt becomes %v", err)
+	}
 	if got := without("a\nb\n\nc MC_x\nd\n\ne\n", "MC_"); got != "a\nb\n\n…\n\ne\n" {
 		t.Errorf("without a paragraph: %q", got)
 	}
