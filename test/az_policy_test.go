@@ -59,4 +59,28 @@ func TestAzPolicy(t *testing.T) {
 	}
 	c.ok(t, "policy", "definition", "delete", "--name", "no-local")
 	c.ok(t, update...)
+	c.testExport(t, update)
+}
+
+// testExport writes the approved pattern with the script that aksid exports, and runs into it.
+func (c *azCloud) testExport(t *testing.T, update []string) {
+	dir := t.TempDir()
+	if r := c.run(t, "policy", "export", "-o", dir); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	script := filepath.Join(dir, "deploy.sh")
+	for _, effect := range []string{"Audit", "Deny"} { // it can be run again
+		if r := c.exec(t, "", script, c.sub, effect, "rg-identities"); r.code != 0 {
+			t.Fatalf("%s: %s", effect, r.stderr)
+		}
+	}
+	if got := c.ok(t, "policy", "assignment", "show", "--name", "aksid-identity-pattern", "--query", "parameters.allowedResourceGroups.value[0]", "-o", "tsv"); got != "rg-identities" {
+		t.Errorf("the resource groups of the assignment are %s", got)
+	}
+	c.fails(t, "RequestDisallowedByPolicy", update...)
+	if got := c.ok(t, "policy", "state", "list", "--filter", "ResourceType eq 'Microsoft.ContainerService/managedClusters' and IsCompliant eq false", "--query", "sort([].policyDefinitionReferenceId)[0]", "-o", "tsv"); got != "aksid-entra-and-azure-rbac" {
+		t.Errorf("not compliant: %s", got)
+	}
+	c.ok(t, "policy", "assignment", "delete", "--name", "aksid-identity-pattern")
+	c.ok(t, update...)
 }

@@ -97,6 +97,9 @@ func (f *Failure) key() string {
 	if f.Federation != nil {
 		parts = append(parts, f.Federation.Issuer, f.Federation.Subject, f.Federation.Audience)
 	}
+	for _, p := range f.Policies {
+		parts = append(parts, p.AssignmentID, p.DefinitionID)
+	}
 	return strings.ToLower(strings.Join(parts, "\x00"))
 }
 

@@ -90,6 +90,7 @@ type Failure struct {
 	Target       string        `json:"target,omitempty"` // the registry, vault or storage account
 	Federation   *Federation   `json:"federation,omitempty"`
 	Deny         *Deny         `json:"deny,omitempty"`
+	Policies     []Policy      `json:"policies,omitempty"`
 	Consequences []Consequence `json:"consequences,omitempty"`
 	Identity     *Identity     `json:"identity,omitempty"` // with an estate: whose it is
 	Breaks       string        `json:"breaks,omitempty"`   // with an estate: what does not work meanwhile

@@ -58,6 +58,9 @@ func (r *reading) fromMatch(m azure.Match) (f found, ok bool) {
 	if f.IdentityRelated {
 		r.fill(&f, m)
 	}
+	if f.Kind == PolicyDenied {
+		f.Policies = r.refusing(m)
+	}
 	if f.Kind == MissingAction && malformed(f.Actions, f.Scopes) {
 		f.Kind = Unknown
 	}

@@ -116,12 +116,9 @@ func tagsOf(doc map[string]any) any {
 	return map[string]any{}
 }
 
-// typed is a document with its type, which az leaves out of some. What a plan or template does not say, Azure may fill in.
+// typed is a document with its type, which az leaves out of some.
 func (p *Pass) typed(doc map[string]any, id azure.ID) map[string]any {
 	out := maps.Clone(doc)
-	if _, planned := p.Estate.Declared(id); planned {
-		out["properties"] = later("properties")
-	}
 	out["type"], out["name"] = id.Type(), id.Name()
 	if out["tags"] == nil {
 		out["tags"] = map[string]any{}
@@ -135,7 +132,7 @@ func (p *Pass) denials(w write) []policy.Outcome {
 	if len(book.Assignments) == 0 {
 		return nil
 	}
-	r := &policy.Resource{ID: w.id, Doc: w.doc}
+	r := &policy.Resource{ID: w.id, Doc: w.doc, Unsaid: p.Estate.Unsaid(w.id)} // a plan leaves things open
 	all := book.Evaluate(r, p.Now)
 	if slices.ContainsFunc(all, amends) {
 		r.Doc = maps.Clone(w.doc)

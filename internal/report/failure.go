@@ -155,12 +155,23 @@ func proof(f failure.Failure) (out facts) {
 	if f.Deny != nil {
 		out.add("deny", f.Deny.Name, f.Deny.Scope)
 	}
+	for _, p := range f.Policies {
+		out.add("policy", p.Definition+assignedAs(p))
+		out.add("because", p.Values...)
+	}
 	out.add("breaks", f.Breaks)
 	if v := f.Verdict; v != nil {
 		out.add("now", strings.TrimSpace(string(v.State)+": "+v.Reason))
 		out.add("close", v.NearMisses...)
 	}
 	return out
+}
+
+func assignedAs(p failure.Policy) string {
+	if p.Assignment == "" || p.Assignment == p.Definition {
+		return ""
+	}
+	return ", assigned as " + p.Assignment
 }
 
 // who is whose identity it is, as far as that is known.
