@@ -60,7 +60,7 @@ Exit codes: 0 explained, 1 nothing was recognised, 2 wrong usage or input, 3 wha
 	cmd.Flags().Lookup("from").Usage = "judge with what is known: azure, local, or the `path` of JSON that az printed (default: " + local.FromVar + ", else the text alone)"
 	outputFlag(cmd, &o.Output, "table", "json", "markdown")
 	cmd.Flags().BoolVar(&o.Events, "events", false, "read the events of the cluster that kubectl's context names")
-	cmd.Flags().BoolVar(&o.ActivityLog, "activity-log", false, "read the activity log, of Azure or with --from local of the local one")
+	cmd.Flags().BoolVar(&o.ActivityLog, "activity-log", false, "read the activity log, of Azure, with --from local of the local one, or of files")
 	cmd.Flags().DurationVar(&o.Since, "since", 2*time.Hour, "how far back to read the activity log, as in 6h")
 	return cmd
 }

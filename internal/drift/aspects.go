@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"aksid/internal/azure"
-	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 )
@@ -233,7 +232,7 @@ func (s *side) registries() string {
 		return Unreadable
 	}
 	var out []string
-	for _, id := range catalogue.Registries(s.e, s.c) {
+	for _, id := range s.called("the registry") {
 		doc, known := s.e.Resource(id)
 		if known == estate.Unread {
 			return Unreadable
@@ -252,7 +251,7 @@ func (s *side) registries() string {
 // or because its roles are not known.
 func (s *side) hidesRegistries() bool {
 	kubelet, ok := s.e.Actor(s.c, estate.Kubelet, "")
-	return ok && len(catalogue.Registries(s.e, s.c)) == 0 &&
+	return ok && len(s.called("the registry")) == 0 &&
 		(!kubelet.Known() || s.pullsSomewhere() || s.unread(kubelet.Principal, s.c.ID) != "")
 }
 
@@ -262,7 +261,7 @@ func (s *side) registryModes() string {
 		return Unreadable
 	}
 	var out []string
-	for _, id := range catalogue.Registries(s.e, s.c) {
+	for _, id := range s.called("the registry") {
 		switch s.e.RegistryMode(id) {
 		case estate.ModeRBAC:
 			out = append(out, "roles on the registry")

@@ -3,6 +3,7 @@ package drift
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/catalogue"
@@ -33,7 +34,7 @@ func newFrame(e *estate.Estate, c *estate.Cluster) *frame {
 		}
 	}
 	f.network()
-	f.addEach("the registry", catalogue.Registries(e, c))
+	f.addEach("the registry", f.pulledFrom())
 	f.add("the bootstrap registry", c.BootstrapRegistry())
 	f.add("the API server's private DNS zone", c.PrivateZone())
 	f.add("the application gateway", c.Gateway())
@@ -62,6 +63,25 @@ func (f *frame) network() {
 		f.add("the virtual network", subnet.Parent())
 	}
 	f.addEach("the outbound IP", f.c.OutboundIPs())
+}
+
+// pulledFrom are the registries that the cluster pulls from, as far as that can be told: those that are known to be, and those
+// that were read and are in a resource group on which the kubelet has a role for pulling.
+func (f *frame) pulledFrom() []azure.ID {
+	out := slices.Clone(catalogue.Registries(f.e, f.c))
+	kubelet, ok := f.e.Actor(f.c, estate.Kubelet, "")
+	for g := range f.e.Policy.GrantsOf(kubelet.Principal, time.Time{}) {
+		if !ok || !strings.EqualFold(g.Scope.Type(), azure.TypeResourceGroup) || !catalogue.PullRole(f.e, g.Role) {
+			continue
+		}
+		for _, r := range f.e.Resources(estate.TypeRegistry) {
+			if g.Scope.Contains(r.ID) {
+				out = append(out, r.ID)
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y azure.ID) int { return strings.Compare(x.Key(), y.Key()) })
+	return slices.CompactFunc(out, azure.ID.Equal)
 }
 
 // above adds the groups and subscriptions of everything so far: in one environment they are often one, in another apart.

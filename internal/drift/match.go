@@ -38,8 +38,23 @@ func match(envs []Environment, m finding.Matching) []*Group {
 			groups[at].put(i, c, role)
 		}
 	}
+	for _, g := range groups {
+		g.nameAlike()
+	}
 	slices.SortStableFunc(groups, func(x, y *Group) int { return cmp.Compare(x.Role, y.Role) })
 	return groups
+}
+
+// nameAlike calls one cluster at several times by its name: several may be of one role.
+func (g *Group) nameAlike() {
+	var one azure.ID
+	for _, c := range g.Clusters {
+		if c == nil || !one.IsZero() && !c.ID.Equal(one) {
+			return
+		}
+		one = c.ID
+	}
+	g.Role = one.Name()
 }
 
 // alone reports whether every environment is one cluster.

@@ -49,6 +49,8 @@ func TestMatch(t *testing.T) {
 		{"the environment's own word", []Environment{fleet(t, "blue", "rg/shop-blue", "rg/pay-blue"), fleet(t, "green", "rg/shop-green", "rg/pay-green")}, finding.Matching{},
 			"pay: pay-blue pay-green; shop: shop-blue shop-green"},
 		{"the same at another time", []Environment{fleet(t, "before", "rg/a", "rg/b"), fleet(t, "after", "rg/b", "rg/a")}, finding.Matching{}, "a: a a; b: b b"},
+		{"of one role at another time", []Environment{fleet(t, "before", "rg/shop-test", "rg/shop-prod"), fleet(t, "after", "rg/shop-test", "rg/shop-prod")}, finding.Matching{},
+			"shop-prod: shop-prod shop-prod; shop-test: shop-test shop-test"},
 		{"as the user says", []Environment{fleet(t, "a", "rg/one", "rg/two"), fleet(t, "b", "rg/uno", "rg/due")}, finding.Matching{Same: [][]string{{"one", "uno"}, {"two", "rg/due"}}},
 			"one: one uno; two: two due"},
 		{"a tag", []Environment{fleet(t, "a", "rg/one app=web", "rg/two app=pay"), fleet(t, "b", "rg/uno App=Pay", "rg/due APP=WEB")}, finding.Matching{RoleTag: "app"},
