@@ -155,6 +155,13 @@ func (a *App) drill(ctx context.Context, o *drillOptions) (d drill.Drill, stop f
 		return d, nil, err
 	}
 	o.From, o.Data = local.From, d.Azure.Dir
+	d.Copies = func(ctx context.Context) (*local.Azure, func() error, error) {
+		all, err := d.Azure.Export(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return a.throwAway(ctx, bytes.NewReader(all))
+	}
 	return d, stop, nil
 }
 

@@ -15,6 +15,7 @@ import (
 type Acted struct {
 	Outcome Outcome     `json:"outcome"`
 	Silent  bool        `json:"silent,omitempty"` // the controllers say that it worked, and Azure refused something
+	By      string      `json:"by,omitempty"`     // who did it, if not the controllers: AKS, in a copy
 	Error   string      `json:"error,omitempty"`  // as the operator reads it
 	Refused []Refusal   `json:"refused,omitempty"`
 	Events  []act.Event `json:"events,omitempty"`
@@ -102,8 +103,11 @@ func (r *Refusal) read() {
 	}
 }
 
-// meets reports whether a prediction names what was refused. A registry does not say which right it misses.
+// meets reports whether a prediction names what was refused. A registry does not say which right it misses, and AKS not always.
 func (l Lack) meets(r Refusal) bool {
+	if typ := rightOf[r.Code]; typ != "" {
+		return strings.EqualFold(l.Action.Type(), typ)
+	}
 	if r.Action == "" {
 		return strings.HasPrefix(strings.ToLower(string(l.Action)), "microsoft.containerregistry/")
 	}

@@ -20,11 +20,15 @@ import (
 type Drill struct {
 	Azure    *local.Azure
 	CopyOf   string   // what the local Azure is a copy of, if it is one
+	Copies   Copies   // for what AKS itself does to a cluster; nil: that is left out
 	Program  string   // path of the controllers' program
 	Only     []string // names and groups of operations; none: all
 	Faults   bool     // let Azure throttle and fail in the middle of each operation
 	Progress func(string)
 }
+
+// Copies starts a local Azure that holds what the drilled one does, until stop is called.
+type Copies func(context.Context) (az *local.Azure, stop func() error, err error)
 
 // Result is what came of a drill; the JSON contract.
 type Result struct {
@@ -78,8 +82,11 @@ func (d Drill) Check() error {
 
 func (op *Operation) named(name string) bool { return name == op.Name || name == op.Group }
 
-// wanted takes an operation together with those that must have worked before it.
+// wanted takes an operation together with those that must have worked before it. What AKS does takes copies.
 func (d Drill) wanted(op *Operation) bool {
+	if op.manage != nil && d.Copies == nil {
+		return false
+	}
 	return len(d.Only) == 0 || slices.ContainsFunc(Operations(), func(other *Operation) bool {
 		return slices.ContainsFunc(d.Only, other.named) && other.follows(op)
 	})
@@ -156,7 +163,7 @@ func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.E
 	if err != nil {
 		return out, err
 	}
-	out.Identity, s.faults = s.control.Name, d.Faults
+	out.Identity, s.faults, s.copies = s.control.Name, d.Faults, d.Copies
 	s.before, err = s.take(ctx)
 	if err != nil {
 		return out, err

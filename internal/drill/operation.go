@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type Operation struct {
 	targets func(*scene) []azure.ID
 	touches func(*scene, azure.ID) []touch
 	step    func(*scene, azure.ID) act.Step
+	manage  func(context.Context, *operator, *scene, azure.ID) error // in place of a step: what AKS itself does
 	older   []older
 }
 
@@ -160,6 +162,18 @@ var operations = []*Operation{
 		step: func(s *scene, registry azure.ID) act.Step {
 			return act.Step{Kind: act.PullImage, Image: s.estate.LoginServer(registry) + "/drill:1"}
 		},
+	},
+	{
+		Name: "scale-out", Group: "scale", Title: "one node more in pool {target}",
+		targets: poolTargets, touches: grow, manage: scaleOut,
+	},
+	{
+		Name: "upgrade", Group: "upgrade", Title: "upgrade of Kubernetes",
+		targets: always, touches: func(s *scene, _ azure.ID) []touch { return checked(s) }, manage: upgrade,
+	},
+	{
+		Name: "private-name", Group: "private-name", Title: "name of the API server in zone {target}",
+		targets: privateName, touches: nameTouches, manage: rename,
 	},
 }
 

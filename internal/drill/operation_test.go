@@ -15,7 +15,7 @@ func TestOperations(t *testing.T) {
 	var seen []*Operation
 	var groupsSeen []string
 	for _, op := range Operations() {
-		if op.Name == "" || op.Title == "" || op.Group == "" || op.targets == nil || op.touches == nil || op.step == nil {
+		if op.Name == "" || op.Title == "" || op.Group == "" || op.targets == nil || op.touches == nil || (op.step == nil) == (op.manage == nil) {
 			t.Errorf("%q is not complete", op.Name)
 		}
 		if strings.Trim(op.Name, "abcdefghijklmnopqrstuvwxyz-") != "" || slices.ContainsFunc(seen, func(o *Operation) bool { return o.named(op.Name) }) {

@@ -74,6 +74,7 @@ func (s *scene) perform(ctx context.Context, p *Program, parts []part, without a
 		return nil, err
 	}
 	defer p.CloseCluster(context.WithoutCancel(ctx), cluster.ID)
+	defer func() { err = errors.Join(err, s.leaveCopy()) }()
 	worked := map[string]bool{}
 	spoiled := "" // the group in which a service was refused something, so that others may find what it left behind
 	for i, part := range parts {
@@ -103,8 +104,11 @@ func (s *scene) perform(ctx context.Context, p *Program, parts []part, without a
 // serves reports whether an operation is about services, which share load balancers.
 func (op *Operation) serves() bool { return strings.Contains(op.Name, "service") }
 
-// carryOut lets the controllers' program do a part.
+// carryOut lets the controllers' program do a part, or AKS.
 func (s *scene) carryOut(ctx context.Context, p *Program, part part) (Acted, error) {
+	if part.manage != nil {
+		return s.manage(ctx, part)
+	}
 	step := part.step(s, part.target)
 	step.Within, step.Persist = patience, s.faults
 	if err := s.planFaults(ctx); err != nil {

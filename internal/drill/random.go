@@ -57,7 +57,7 @@ func newConfiguration(o *operator, seed, number int) *configuration {
 	c.cluster = c.group.Resource(estate.TypeCluster, name)
 	c.groups = map[string]bool{}
 	for _, op := range Operations() {
-		if _, chosen := c.groups[op.Group]; !chosen {
+		if _, chosen := c.groups[op.Group]; !chosen && op.manage == nil { // what AKS does is not Kubernetes' code
 			c.groups[op.Group] = c.chance(50)
 		}
 	}

@@ -26,6 +26,10 @@ type scene struct {
 	before picture // how it was; nil: what is left behind is not looked for
 	seen   picture // how it is between groups: as before, but for what could not be put back
 	faults bool    // Azure fails in the middle
+	// What AKS itself does is done in a copy of the local Azure.
+	copies   Copies
+	copy     *operator // nil: there is none yet
+	dropCopy func() error
 }
 
 var (

@@ -182,6 +182,9 @@ func (a Acted) first() *Refusal {
 }
 
 func (r Refusal) String() string {
+	if typ := rightOf[r.Code]; r.Action == "" && typ != "" {
+		return fmt.Sprintf("%d %s: a right on %s", r.Status, r.Code, typ)
+	}
 	if r.Action == "" {
 		return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Message)
 	}
@@ -196,6 +199,8 @@ func (r Refusal) String() string {
 func (op Performance) seen() string {
 	e := op.warning()
 	switch {
+	case op.Acted.By != "":
+		return op.Acted.By + " answers " + op.Acted.Error
 	case e == nil && op.Acted.Error == "":
 		return "nothing: the controllers say " + op.lastReason()
 	case e == nil:

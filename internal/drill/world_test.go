@@ -193,13 +193,22 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) load(t *testing.T) *estate.Estate {
 	t.Helper()
+	e := w.loadAll(t)
+	if len(e.Clusters) != 1 {
+		t.Fatal(e)
+	}
+	return e
+}
+
+func (w *world) loadAll(t *testing.T) *estate.Estate {
+	t.Helper()
 	l, err := estate.LocalAzure(w.Azure)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e, err := l.Load(t.Context())
-	if err != nil || len(e.Clusters) != 1 {
-		t.Fatal(err, e)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return e
 }

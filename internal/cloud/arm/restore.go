@@ -8,11 +8,15 @@ import (
 )
 
 // Restore stores a document as it is, without the door's checks: what was read somewhere is put back. A child that is stored
-// in its parent goes there; the parent is made if it is not there. It is false for a type that is not served, or has no documents.
+// in its parent goes there; the parent is made if it is not there. It is false for a type that is not served;
+// what has no documents of its own follows from others.
 func (c *Call) Restore(id azure.ID, d Doc) (bool, error) {
 	t := c.arm.reg.find(id.Type())
-	if t == nil || t.ReadOnly {
+	switch {
+	case t == nil:
 		return false, nil
+	case t.ReadOnly:
+		return true, nil
 	}
 	d = Clone(d)
 	delete(d, internal)

@@ -9,7 +9,7 @@ import (
 )
 
 // nodeSteps are those of clusterSteps that make what a cluster's controllers act on. They grant nothing and check nothing.
-var nodeSteps = []func(*arm.Call) *azure.Error{makeNodeGroup, makeNetwork, makeOutbound, dropEmptySets, makeScaleSets}
+var nodeSteps = []func(*arm.Call) *azure.Error{makeNodeGroup, makeNetwork, makeOutbound, completeZone, dropEmptySets, makeScaleSets}
 
 // MakeNodes makes for a cluster that was read elsewhere what is not in such a collection: the machines, with the security
 // group, the way out and, where AKS made it, the network. It changes nothing where there are machines already.
@@ -26,7 +26,10 @@ func MakeNodes(c *arm.Call, cluster azure.ID) *azure.Error {
 	}
 	arm.Default(c.Doc, "location", "westeurope")
 	arm.Default(c.Doc, "properties.networkProfile.outboundType", "loadBalancer")
-	for _, p := range pools(c.Doc) {
+	for i, p := range pools(c.Doc) {
+		if i == 0 { // where none says what it is for
+			arm.Default(p, "mode", "System")
+		}
 		fillPool(c, p, nil)
 		p["provisioningState"] = creating
 	}
@@ -39,6 +42,20 @@ func MakeNodes(c *arm.Call, cluster azure.ID) *azure.Error {
 		}
 	}
 	return settlePools(c)
+}
+
+// completeZone gives a private cluster's API server its name, as AKS: its identity may have lost the right since.
+func completeZone(c *arm.Call) *azure.Error {
+	zone, own := privateZone(c)
+	if zone.IsZero() {
+		return nil
+	}
+	if !own {
+		if err := completeResource(c, zone, func(d arm.Doc) error { d["location"] = "global"; return nil }); err != nil {
+			return arm.Fault(err)
+		}
+	}
+	return writePrivateName(c, c.AsService(aks))
 }
 
 func hasMachines(c *arm.Call) (bool, *azure.Error) {

@@ -78,6 +78,17 @@ func checkPrivateZone(c *arm.Call) *azure.Error {
 // zone's links to the nodes' networks, and the record. In a zone or network of the user's AKS acts as the cluster's
 // identity; one that is system-assigned can have no right there before the cluster exists, and is spared.
 func makePrivateName(c *arm.Call) *azure.Error {
+	if systemAssigned(c.Doc) {
+		return writePrivateName(c, c.AsService(aks))
+	}
+	as, err := asControlPlane(c)
+	if err != nil {
+		return err
+	}
+	return writePrivateName(c, as)
+}
+
+func writePrivateName(c, as *arm.Call) *azure.Error {
 	zone, own := privateZone(c)
 	if zone.IsZero() {
 		return nil
@@ -88,12 +99,6 @@ func makePrivateName(c *arm.Call) *azure.Error {
 	}
 	if own {
 		if _, err := ensure(c, zone, arm.Doc{"location": "global"}); err != nil {
-			return err
-		}
-	}
-	as := c.AsService(aks)
-	if !systemAssigned(c.Doc) {
-		if as, err = asControlPlane(c); err != nil {
 			return err
 		}
 	}
