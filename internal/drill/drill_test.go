@@ -292,3 +292,13 @@ func TestConfigurationsRepeat(t *testing.T) {
 		t.Error("other configurations are alike")
 	}
 }
+
+// Who interrupts a drill before the program has said anything is not told that the program is broken.
+func TestStartInterrupted(t *testing.T) {
+	t.Setenv(asProgram, "works")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ctx, os.Args[0], t.TempDir()); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

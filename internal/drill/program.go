@@ -48,7 +48,11 @@ func Start(ctx context.Context, path, data string) (*Program, error) {
 	err = p.greet(lines)
 	go p.listen(lines)
 	if err != nil {
-		return nil, errors.Join(err, p.Close())
+		err = errors.Join(err, p.Close())
+		if ctx.Err() != nil { // it was ended before it said anything
+			err = ctx.Err()
+		}
+		return nil, err
 	}
 	return p, nil
 }
