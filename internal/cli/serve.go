@@ -35,13 +35,19 @@ func serve(ctx context.Context, a *App, c cloud.Config) (*server, error) {
 		return nil, err
 	}
 	c.Addr = l.Addr().String()
+	started := a.Now().UTC()
+	c.Imported = func(info cloud.Info) {
+		if err := local.Publish(c.Dir, endpoint(l, info, started)); err != nil {
+			a.note("the subscriptions that were imported cannot be published: %v", err)
+		}
+	}
 	opened, err := cloud.Open(ctx, c)
 	if err != nil {
 		l.Close()
 		return nil, folderError(c.Dir, err)
 	}
 	s := &server{
-		dir: c.Dir, cloud: opened, Endpoint: endpoint(a, l, opened.Info()), failed: make(chan error, 1),
+		dir: c.Dir, cloud: opened, Endpoint: endpoint(l, opened.Info(), started), failed: make(chan error, 1),
 		http: &http.Server{
 			Handler:           opened.Handler(),
 			TLSConfig:         opened.TLS(),
@@ -58,10 +64,10 @@ func serve(ctx context.Context, a *App, c cloud.Config) (*server, error) {
 	return s, nil
 }
 
-func endpoint(a *App, l net.Listener, info cloud.Info) local.Endpoint {
+func endpoint(l net.Listener, info cloud.Info, started time.Time) local.Endpoint {
 	addr := l.Addr().(*net.TCPAddr)
 	e := local.Endpoint{
-		URL: "https://localhost:" + strconv.Itoa(addr.Port), Addr: addr.String(), PID: os.Getpid(), Started: a.Now().UTC(),
+		URL: "https://localhost:" + strconv.Itoa(addr.Port), Addr: addr.String(), PID: os.Getpid(), Started: started,
 		Tenant: info.Tenant, ClientID: info.OperatorClientID, ObjectID: info.OperatorObjectID,
 	}
 	for _, s := range info.Subscriptions {

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"aksid/internal/cloud"
 	"aksid/internal/local"
@@ -60,5 +63,25 @@ func TestFolderError(t *testing.T) {
 		if code := exitCode(err); code != test.code || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), test.dir) {
 			t.Errorf("%v: exit code %d, %q", test.err, code, err)
 		}
+	}
+}
+
+// Clients find the subscriptions that an import into a running local Azure brings.
+func TestImportIsPublished(t *testing.T) {
+	dir := t.TempDir()
+	a := &App{Out: io.Discard, Err: io.Discard, Now: time.Now}
+	s, err := serve(t.Context(), a, cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.stop() })
+	const sub = "33333333-3333-3333-3333-333333333333"
+	if _, err := s.cloud.Import(t.Context(), strings.NewReader(`{"aksidCollection": 1, "documents": [{"document": {"id": "/subscriptions/`+sub+`", "displayName": "Imported"}},
+		{"document": {"id": "/subscriptions/`+sub+`/resourceGroups/rg", "location": "westeurope"}}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	e, err := local.Read(dir)
+	if err != nil || !slices.ContainsFunc(e.Subscriptions, func(x local.Subscription) bool { return x.ID == sub && x.Name == "Imported" }) || e.PID != s.PID || !e.Started.Equal(s.Started) {
+		t.Errorf("%+v, %v", e, err)
 	}
 }

@@ -47,6 +47,7 @@ type Config struct {
 	TokenCache  time.Duration    // until a managed identity that is one does: its tokens are cached
 	Behaviour   arm.Behaviour    // how it misbehaves; its Faults are those of the admin API
 	Decided     func(Decided)    // nil, or told of every decision at the front door and in the data planes
+	Imported    func(Info)       // nil, or told what clients need to know after an import, of which subscriptions may have come
 	LogOnly     bool             // refusals are told to Decided and let pass
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // of its own faults; nil: none
@@ -66,6 +67,7 @@ type Subscription struct{ ID, Name string }
 // Cloud is an open local Azure.
 type Cloud struct {
 	mu       sync.Mutex
+	imported func(Info)
 	info     Info // its subscriptions become more with an import; guarded by mu
 	store    store.Store
 	tls      *tls.Config
@@ -99,7 +101,7 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &Cloud{store: s}
+	cl := &Cloud{store: s, imported: c.Imported}
 	defer func() {
 		if err != nil {
 			_ = cl.Close()

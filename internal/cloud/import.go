@@ -61,8 +61,11 @@ func (cl *Cloud) Import(ctx context.Context, r io.Reader) (Imported, error) {
 		return Imported{}, err
 	}
 	cl.mu.Lock()
-	defer cl.mu.Unlock()
 	cl.info.Subscriptions = im.seed.Subscriptions
+	cl.mu.Unlock()
+	if cl.imported != nil {
+		cl.imported(cl.Info())
+	}
 	return im.out, nil
 }
 

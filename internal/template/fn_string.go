@@ -33,7 +33,7 @@ func stringFunctions() map[string]*function {
 		"format":               def("string any?...", format).makesText(),
 		"padLeft":              def("string|int int string?", padLeft),
 		"substring":            def("string int int?", substring),
-		"guid":                 def("string...", func(e *env, a []any) (any, error) { return nameGUID(e.joined(a)).String(), nil }),
+		"guid":                 def("string...", func(e *env, a []any) (any, error) { return azure.NamedGUID(e.joined(a)).String(), nil }),
 		"uniqueString":         def("string...", func(e *env, a []any) (any, error) { return uniqueString(e.joined(a)), nil }),
 		"newGuid":              def("", newGUID).isOnce(),
 		"like":                 def("string string", like),
@@ -312,6 +312,3 @@ func like(e *env, a []any) (any, error) {
 	}
 	return ok && strings.HasSuffix(s, last), nil
 }
-
-// guidNamespace is the namespace of the version 5 GUIDs that guid() makes (Microsoft Learn: Bicep string functions, guid).
-var guidNamespace = azure.MustGUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")

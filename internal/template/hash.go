@@ -1,24 +1,9 @@
 package template
 
 import (
-	"crypto/sha1"
 	"encoding/binary"
 	"math/bits"
-
-	"aksid/internal/azure"
 )
-
-// nameGUID is the version 5 GUID of a name (RFC 9562, 5.5) in guid()'s namespace.
-func nameGUID(name string) azure.GUID {
-	h := sha1.New()
-	h.Write(guidNamespace[:])
-	h.Write([]byte(name))
-	var g azure.GUID
-	copy(g[:], h.Sum(nil))
-	g[6] = g[6]&0x0f | 0x50
-	g[8] = g[8]&0x3f | 0x80
-	return g
-}
 
 // uniqueString is 13 characters of base32 for a 64-bit hash, five bits each and the last four at the end.
 func uniqueString(text string) string {

@@ -1,6 +1,10 @@
 package template
 
-import "testing"
+import (
+	"testing"
+
+	"aksid/internal/azure"
+)
 
 // Results of ARM's own engine, as published in Bicep's tests and in terraform-provider-azapi's.
 func TestUniqueString(t *testing.T) {
@@ -26,8 +30,8 @@ func TestNameGUID(t *testing.T) {
 		"foo-bar-baz": "2ed86837-7c7c-5eaa-9864-dd077fd19b0d",
 		"asdf":        "228d27cc-6fdb-5934-b7ac-1efccebade04",
 	} {
-		if got := nameGUID(text).String(); got != want {
-			t.Errorf("nameGUID(%q) = %s, want %s", text, got, want)
+		if got := azure.NamedGUID(text).String(); got != want {
+			t.Errorf("NamedGUID(%q) = %s, want %s", text, got, want)
 		}
 	}
 }
