@@ -18,6 +18,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/watch"
 )
 
 // The published schemas of what check, explain and diff print as JSON.
@@ -28,11 +29,12 @@ const (
 	diffSchema    = "../../docs/diff.schema.json"
 	listSchema    = "../../docs/list.schema.json"
 	policySchema  = "../../docs/policy.schema.json"
+	watchSchema   = "../../docs/watch.schema.json" // of a line
 )
 
 // The published schemas are what the Go types and their comments say.
 func TestSchemas(t *testing.T) {
-	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}, policySchema: {PolicyAudit{}}} {
+	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}, policySchema: {PolicyAudit{}}, watchSchema: {watch.Notice{}}} {
 		got := printed(t, schemaOf(t, types...))
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -172,7 +174,7 @@ type schemas struct {
 func schemaOf(t *testing.T, types ...any) object {
 	t.Helper()
 	s := schemas{t, map[string]string{}, map[string][]string{}, object{}, map[string]reflect.Type{}}
-	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "governance", "report"} {
+	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "watch", "governance", "report"} {
 		s.read("../" + dir)
 	}
 	out := object{"$schema": "https://json-schema.org/draft/2020-12/schema"}
