@@ -51,7 +51,7 @@ func (p *pass) switched(before, now *clusterScene, events []*estate.Event) []Not
 		}
 		old := before.Identities[i]
 		n := p.changed("identity-switched", Notice{
-			Text:     fmt.Sprintf("the %s of %s acts as %s %s (principal %s), before as %s %s (principal %s)", id.Label, now.ID.Name(), id.Kind, id.Name, id.Principal, old.Kind, old.Name, old.Principal),
+			Text:     fmt.Sprintf("the %s acts as %s, before as %s", id.Label, id.who(), old.who()),
 			Detail:   []string{"what the former one was given does not carry over; see: aksid check " + now.ID.ResourceGroup() + "/" + now.ID.Name()},
 			Clusters: []azure.ID{now.ID}, Identity: id.Label, Principal: pointer(id.Principal), Scope: now.ID,
 		}, now.ID.Key(), id.Label, id.Principal.String())

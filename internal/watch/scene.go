@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -44,6 +46,14 @@ type identity struct {
 }
 
 func (i identity) String() string { return i.Label + " " + i.Name }
+
+// kindWords are what people call the kinds of identities.
+var kindWords = map[string]string{estate.SystemAssigned: "system-assigned", estate.UserAssigned: "user-assigned", estate.ServicePrincipalSecret: "service principal"}
+
+// who tells an identity from others of its name.
+func (i identity) who() string {
+	return fmt.Sprintf("%s %s (principal %s)", cmp.Or(kindWords[i.Kind], i.Kind), i.Name, i.Principal)
+}
 
 // foundItem is a finding that is a warning or worse.
 type foundItem struct {

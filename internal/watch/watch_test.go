@@ -96,7 +96,7 @@ func TestKinds(t *testing.T) {
 		{"switched", func(w *world) {
 			w.identity = idOther
 			w.entry(0, estate.Event{Operation: estate.TypeCluster + "/write", Scope: clusterID})
-		}, []string{"error identity-switched: the control plane of freight-prod acts as UserAssigned id-other (principal a0000000-0000-0000-0000-000000000003), before as UserAssigned id-freight-aks (principal a0000000-0000-0000-0000-000000000001)"}},
+		}, []string{"error identity-switched: the control plane acts as user-assigned id-other (principal a0000000-0000-0000-0000-000000000003), before as user-assigned id-freight-aks (principal a0000000-0000-0000-0000-000000000001)"}},
 		{"above the subscriptions", func(w *world) { w.give(kubelet, contributor, mg) },
 			[]string{"error high-scope-grant: Contributor on management group mg-corp given to kubelet freight-prod-agentpool"}},
 	} {
