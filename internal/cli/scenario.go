@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,6 +90,12 @@ func runScenario(ctx context.Context, a *App, o scenarioOptions) error {
 
 // play tells a story on a local Azure of its own and reports whether its figures hold.
 func (a *App) play(ctx context.Context, o scenarioOptions, story scenario.Story) (holds bool, err error) {
+	signal.Ignore(syscall.SIGPIPE) // of a reader that has gone: what was made is to be removed all the same
+	defer func() {
+		if errors.Is(err, syscall.EPIPE) {
+			err = context.Canceled
+		}
+	}()
 	dir, err := sceneFolder(o)
 	if err != nil {
 		return false, err
