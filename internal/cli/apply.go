@@ -216,7 +216,7 @@ func (x *application) checkAgain(ctx context.Context) error {
 			}
 		}
 	}
-	fmt.Fprintf(x.Out, "Checked again: %d errors, %d warnings, %d notes.\n", count[finding.Error], count[finding.Warning], count[finding.Note])
+	fmt.Fprintf(x.Out, "Checked again: %s, %s, %s.\n", several(count[finding.Error], "error"), several(count[finding.Warning], "warning"), several(count[finding.Note], "note"))
 	if count[finding.Error] > 0 {
 		return errFindings
 	}

@@ -167,6 +167,9 @@ func awaitLocal(ctx context.Context, az *local.Azure, tries []estate.Attempt, wi
 			}
 		}
 	}
+	if len(tries) == 1 {
+		return "counts: the call that needs it is not refused", nil
+	}
 	return fmt.Sprintf("counts: %d calls that need it are not refused", len(tries)), nil
 }
 
