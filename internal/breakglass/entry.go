@@ -59,8 +59,8 @@ func (p Person) Is(o Person) bool { return p.Object == o.Object && !p.Object.IsZ
 // Asked is what a request is about.
 type Asked struct {
 	Cluster azure.ID `json:"cluster"`
-	Rule    string   `json:"rule,omitempty"` // the finding, or
-	Need    string   `json:"need,omitempty"` // the requirement
+	Rule    string   `json:"rule,omitempty"` // of the finding that it is for; none: it is for a need
+	Need    string   `json:"need,omitempty"` // the requirement that it is for
 	For     Span     `json:"for"`            // how long it is needed, from when it is approved
 	Grants  []Wanted `json:"grants"`
 }

@@ -86,8 +86,14 @@ func join(actions []azure.Action) string {
 	return strings.Join(out, ", ")
 }
 
-// document is a request as JSON, and the contract of that form.
-type document struct {
+// Listing is requests as JSON, and the contract of that form.
+type Listing struct {
+	SchemaVersion string     `json:"schemaVersion"`
+	Requests      []Document `json:"requests"` // in the order in which they were made
+}
+
+// Document is a request.
+type Document struct {
 	ID       string          `json:"id"`
 	State    State           `json:"state"`
 	Cluster  azure.ID        `json:"cluster"`
@@ -100,34 +106,32 @@ type document struct {
 	By       Person          `json:"requestedBy"`
 	Approver *Person         `json:"approvedBy,omitempty"`
 	Failure  string          `json:"refused,omitempty"`
-	Grants   []grantDocument `json:"grants"`
-	Steps    []Entry         `json:"steps"`
+	Grants   []DocumentGrant `json:"grants"`
+	Steps    []Entry         `json:"steps"` // as they stand in the record
 }
 
-type grantDocument struct {
-	Wanted
-	How      How      `json:"how,omitempty"`
-	Resource azure.ID `json:"resource,omitzero"`
+// DocumentGrant is a role of a request, and how it was given.
+type DocumentGrant struct {
+	Wanted   Wanted   `json:"wanted"`
+	How      How      `json:"how,omitempty"`     // none: it is not known to be given
+	Resource azure.ID `json:"resource,omitzero"` // what was written for it
 }
 
-func (c *Case) document(now time.Time) document {
-	d := document{ID: c.ID, State: c.State(now), Cluster: c.Asked.Cluster, Rule: c.Asked.Rule, Need: c.Asked.Need, Why: c.Why, For: c.Asked.For,
+func (c *Case) document(now time.Time) Document {
+	d := Document{ID: c.ID, State: c.State(now), Cluster: c.Asked.Cluster, Rule: c.Asked.Rule, Need: c.Asked.Need, Why: c.Why, For: c.Asked.For,
 		Until: c.Until, Asked: c.At, By: c.By, Failure: c.Failure, Steps: c.Steps}
 	if !c.Approver.Object.IsZero() {
 		d.Approver = &c.Approver
 	}
 	for i, g := range c.Asked.Grants {
-		d.Grants = append(d.Grants, grantDocument{g, c.Given[i].How, c.Given[i].Resource})
+		d.Grants = append(d.Grants, DocumentGrant{g, c.Given[i].How, c.Given[i].Resource})
 	}
 	return d
 }
 
 // JSON writes requests with their steps.
 func JSON(w io.Writer, cases []*Case, now time.Time) error {
-	all := struct {
-		SchemaVersion string     `json:"schemaVersion"`
-		Requests      []document `json:"requests"`
-	}{"1", []document{}}
+	all := Listing{"1", []Document{}}
 	for _, c := range cases {
 		all.Requests = append(all.Requests, c.document(now))
 	}

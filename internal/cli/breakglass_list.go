@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"aksid/internal/breakglass"
+	"aksid/internal/estate"
 )
 
 func newBreakglassList(a *App) *cobra.Command {
@@ -33,38 +35,13 @@ Exit codes: 0, 1 something is past its end or not accounted for, 2 the record is
 }
 
 func runBreakglassList(ctx context.Context, a *App, o breakglassOptions) error {
-	file := breakglass.File{Path: o.Record}
-	rec, damaged := file.Read()
+	rec, damaged := breakglass.File{Path: o.Record}.Read()
 	if damaged != nil && !errors.As(damaged, new(*breakglass.Damaged)) {
 		return breakglassError(a, damaged)
 	}
-	now, err := a.clock(ctx, o.sourceOptions)
+	now, odd, err := a.marks(ctx, o)
 	if err != nil {
 		return err
-	}
-	odd := 0
-	if o.Azure {
-		live, err := a.liveSource(ctx, o.sourceOptions)
-		if err != nil {
-			return err
-		}
-		desk, err := a.desk(ctx, live, o, true)
-		if err != nil {
-			return err
-		}
-		now = desk.Now
-		scopes, err := live.Scopes(ctx)
-		if err != nil {
-			return unreadError{err}
-		}
-		sweep, err := desk.Look(ctx, scopes)
-		if err != nil && !errors.As(err, new(*breakglass.Damaged)) {
-			return breakglassError(a, err)
-		}
-		for _, s := range sweep.Strays {
-			odd++
-			a.note("%s: %s (%s)", s.ID, plain(s.What), plain(s.Text))
-		}
 	}
 	var shown []*breakglass.Case
 	for _, c := range rec.Cases() {
@@ -88,4 +65,35 @@ func runBreakglassList(ctx context.Context, a *App, o breakglassOptions) error {
 		return errFindings
 	}
 	return nil
+}
+
+// marks says what time it is, and if Azure is to be compared tells the marks there that the record does not account for.
+func (a *App) marks(ctx context.Context, o breakglassOptions) (now time.Time, odd int, err error) {
+	if !o.Azure {
+		if now, err = a.clock(ctx, o.sourceOptions); err != nil {
+			a.note("the local Azure does not run; states are as of this machine's clock")
+			now = a.Now()
+		}
+		return now, 0, nil
+	}
+	live, err := a.liveSource(ctx, o.sourceOptions)
+	if err != nil {
+		return now, 0, err
+	}
+	desk, err := a.desk(ctx, live, o, true)
+	if err != nil {
+		return now, 0, err
+	}
+	scopes, err := live.Scopes(ctx)
+	if err != nil {
+		return now, 0, unreadError{err}
+	}
+	sweep, err := desk.Look(ctx, scopes)
+	for _, s := range sweep.Strays {
+		a.note("%s: %s (%s)", s.ID, plain(s.What), plain(s.Text))
+	}
+	if errors.As(err, new(*estate.Refused)) { // a damaged record is told of by itself
+		return now, 0, breakglassError(a, err)
+	}
+	return desk.Now, len(sweep.Strays), nil
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/azure"
+	"aksid/internal/breakglass"
 	"aksid/internal/estate"
 	"aksid/internal/watch"
 )
@@ -30,11 +31,12 @@ const (
 	listSchema    = "../../docs/list.schema.json"
 	policySchema  = "../../docs/policy.schema.json"
 	watchSchema   = "../../docs/watch.schema.json" // of a line
+	glassSchema   = "../../docs/breakglass.schema.json"
 )
 
 // The published schemas are what the Go types and their comments say.
 func TestSchemas(t *testing.T) {
-	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}, policySchema: {PolicyAudit{}}, watchSchema: {watch.Notice{}}} {
+	for file, types := range map[string][]any{checkSchema: {Result{}}, explainSchema: {Failures{}, Codes{}}, whoCanSchema: {WhoCan{}}, diffSchema: {Drift{}}, listSchema: {Inventory{}}, policySchema: {PolicyAudit{}}, watchSchema: {watch.Notice{}}, glassSchema: {breakglass.Listing{}}} {
 		got := printed(t, schemaOf(t, types...))
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -45,6 +47,22 @@ func TestSchemas(t *testing.T) {
 			t.Errorf("%s is not what the types say (%v); write it anew with: go test ./internal/report -run Schemas -update", file, err)
 		}
 	}
+}
+
+// What breakglass list prints is what its schema says.
+func TestBreakglassFitsTheSchema(t *testing.T) {
+	record := breakglass.File{Path: filepath.Join(t.TempDir(), "record.jsonl")}
+	d := breakglass.Desk{Record: record, Now: time.Unix(0, 0), Who: breakglass.Person{Object: azure.NewGUID(), Name: "Ada"}}
+	c, err := d.Request(t.Context(), breakglass.Asked{Need: "acrpull", For: breakglass.Span(time.Hour), Grants: []breakglass.Wanted{
+		{RoleName: "x", PrincipalType: "User", Custom: &breakglass.Custom{Actions: []azure.Action{"Microsoft.Network/loadBalancers/read"}}}}}, "INC-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := breakglass.JSON(&b, []*breakglass.Case{c}, d.Now); err != nil {
+		t.Fatal(err)
+	}
+	fits(t, glassSchema, b.String())
 }
 
 // What is printed is what the schemas say, and nothing beside it.
@@ -174,7 +192,7 @@ type schemas struct {
 func schemaOf(t *testing.T, types ...any) object {
 	t.Helper()
 	s := schemas{t, map[string]string{}, map[string][]string{}, object{}, map[string]reflect.Type{}}
-	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "watch", "governance", "report"} {
+	for _, dir := range []string{"azure", "rbac", "estate", "catalogue", "finding", "failure", "drift", "inventory", "whocan", "watch", "governance", "breakglass", "report"} {
 		s.read("../" + dir)
 	}
 	out := object{"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -281,6 +299,8 @@ func (s schemas) define(typ reflect.Type, name string) object {
 	switch {
 	case typ == reflect.TypeFor[azure.GUID]():
 		out["type"], out["format"] = "string", "uuid"
+	case typ == reflect.TypeFor[breakglass.Span]():
+		out["type"] = "string"
 	case typ == reflect.TypeFor[azure.ID]():
 		out["type"], out["pattern"] = "string", "^(/.*)?$"
 	case typ.Kind() == reflect.Struct:
