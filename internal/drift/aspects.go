@@ -16,7 +16,7 @@ type aspect struct {
 	what     string
 	severity finding.Severity
 	value    func(*side) string // "": none, or Unreadable
-	quiet    bool               // what could not be read is told elsewhere
+	quiet    bool               // what could not be read is told elsewhere; otherwise it is the node subnet
 }
 
 // aspects are what is looked at: what changes who acts, what is needed or who can reach what. A new one is a row.
@@ -77,7 +77,7 @@ func (c *comparison) aspects() {
 	}
 	for i, what := range unread {
 		if len(what) > 0 {
-			c.unknown(i, listed(what), "it could not be read")
+			c.unknown(i, listed(what), "the node subnet could not be read")
 		}
 	}
 }

@@ -8,6 +8,7 @@ package drift
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -155,7 +156,32 @@ func (c *comparison) run() {
 	slices.SortStableFunc(g.Differences, func(x, y Difference) int {
 		return cmp.Or(slices.Index(areas, x.Area) - slices.Index(areas, y.Area))
 	})
-	g.Unknown = slices.CompactFunc(g.Unknown, func(x, y Unknown) bool { return x == y })
+	g.Unknown = together(g.Unknown)
+}
+
+// together puts in one what one gap hides.
+func together(all []Unknown) (out []Unknown) {
+	const few = 3
+	var rest []int // how many more there are, by place in out
+	var told []int
+	for _, u := range all {
+		at := slices.IndexFunc(out, func(o Unknown) bool { return o.In == u.In && o.Why == u.Why })
+		switch {
+		case at < 0:
+			out, rest, told = append(out, u), append(rest, 0), append(told, 1)
+		case told[at] < few:
+			out[at].What += "; " + u.What
+			told[at]++
+		default:
+			rest[at]++
+		}
+	}
+	for i, n := range rest {
+		if n > 0 {
+			out[i].What += fmt.Sprintf("; and %d more", n)
+		}
+	}
+	return out
 }
 
 // pairs is how many clusters there are beside the first.

@@ -89,23 +89,12 @@ func (c *comparison) present(row *needRow, i int) {
 	}
 	switch {
 	case a.Status == finding.Unknown:
-		if better >= 0 || c.refusedElsewhere(row, i) {
-			c.unknown(i, what, a.Reason)
-		}
+		c.unknown(i, what, a.Reason)
 	case refused(a.Status) && better >= 0:
 		c.fails(row, a, i, better)
 	case refused(a.Status) && dark >= 0:
 		c.unknown(dark, what, worst(row.of[dark]).Reason)
 	}
-}
-
-func (c *comparison) refusedElsewhere(row *needRow, i int) bool {
-	for j, all := range row.of {
-		if j != i && len(all) > 0 && refused(worst(all).Status) {
-			return true
-		}
-	}
-	return false
 }
 
 // foresee decides a need that an earlier environment has and this one has not yet, with what is granted here.

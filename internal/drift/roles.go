@@ -102,14 +102,14 @@ func (c *comparison) roles() {
 		c.dropCommon(r)
 	}
 	for _, r := range rows {
-		c.dropBorrowed(r, rows)
+		c.dropBorrowed(r)
 		c.compareRole(r)
 	}
 }
 
 // dropBorrowed removes roles that an identity has for the work of another: where one does the work of both, the kubelet
 // has the roles of the control plane, and the other way round.
-func (c *comparison) dropBorrowed(r *roleRow, rows []*roleRow) {
+func (c *comparison) dropBorrowed(r *roleRow) {
 	for i, s := range c.sides {
 		if s == nil || s.shared() != oneIdentity {
 			continue

@@ -190,7 +190,7 @@ func (p *printer) driftGroup(r Drift, g DriftGroup) {
 		p.heading("What could not be compared")
 	}
 	for _, u := range g.Unknown {
-		p.print("  ? %s: %s (%s)\n", u.Environment, u.What, u.Why)
+		p.print("  ? %s: %s\n    not compared: %s\n", u.Environment, u.Why, u.What)
 	}
 	if len(g.Unknown) > 0 {
 		p.print("\n")
@@ -363,7 +363,7 @@ func (p *printer) markdownDrift(r Drift, g DriftGroup) {
 		p.print("\nNot comparable:\n\n")
 	}
 	for _, u := range g.Unknown {
-		p.print("- %s: %s (%s)\n", markdown(u.Environment), markdown(u.What), markdown(u.Why))
+		p.print("- %s: %s: %s\n", markdown(u.Environment), markdown(u.Why), markdown(u.What))
 	}
 }
 

@@ -64,6 +64,10 @@ func TestRunbook(t *testing.T) {
 	if id, ok := RunbookOf([]byte(first)); !ok || !id.Equal(e.Clusters[0].ID) {
 		t.Errorf("it is about %v, %v", id, ok)
 	}
+	odd := strings.ReplaceAll(first, "freight-prod -->", "freight--prod -->")
+	if id, ok := RunbookOf([]byte(odd)); !ok || id.Name() != "freight--prod" {
+		t.Errorf("a name with two dashes is %v, %v", id, ok)
+	}
 	for _, text := range []string{"", "# Runbook", runbookMark + "nothing -->", runbookMark + "/subscriptions/1"} {
 		if _, ok := RunbookOf([]byte(text)); ok {
 			t.Errorf("%q is taken for a page", text)

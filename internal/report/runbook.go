@@ -58,7 +58,7 @@ func RunbookOf(page []byte) (azure.ID, bool) {
 func (r Runbook) Write(w io.Writer) error {
 	p := &printer{}
 	c := r.page
-	p.print("%s%s -->\n# %s\n\n", runbookMark, strings.ReplaceAll(c.ID.String(), "--", "- -"), markdown("Runbook of "+c.Name))
+	p.print("%s%s -->\n# %s\n\n", runbookMark, strings.ReplaceAll(c.ID.String(), ">", "_"), markdown("Runbook of "+c.Name))
 	p.print("Made from %s%s. Do not edit it, make it anew: %s\n\n", markdown(r.From), markdown(r.made()), code(r.command("runbook", "")))
 	p.print("Whether a copy is out of date: %s\n\n", code("aksid check --ids "+r.FileName()))
 	r.facts(p)
