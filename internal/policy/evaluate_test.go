@@ -187,6 +187,10 @@ func TestConditions(t *testing.T) {
 		// Functions.
 		{`{"value": "[resourceGroup().name]", "like": "r*"}`, "True"},
 		{`{"value": "[resourcegroup().tags[parameters('tag')]]", "equals": "group"}`, "True"},
+		{`{"value": "[resourceGroup().tags['none']]", "equals": ""}`, "True"},
+		{`{"value": "[resourceGroup().managedBy]", "exists": false}`, "True"},
+		{`{"value": "[resourceGroup().none]", "equals": ""}`, "doesn't exist"},
+		{`{"field": "[concat('tags[', '', ']')]", "exists": false}`, "True"},
 		{`{"value": "[subscription().subscriptionId]", "equals": "s"}`, "True"},
 		{`{"value": "[subscription().displayName]", "equals": "s"}`, "Unknown"},
 		{`{"value": "[tryGet(requestContext().identity, 'idtyp')]", "equals": "user"}`, "True"},

@@ -26,7 +26,7 @@ func isField(name string) bool {
 	case strings.HasPrefix(key, "identity."), strings.HasPrefix(key, "tags.") && len(key) > len("tags."):
 		return true
 	case strings.HasPrefix(key, "tags["):
-		return strings.HasSuffix(key, "]") && tagName(name) != ""
+		return strings.HasSuffix(key, "]") // the name may be empty: that of a parameter which is not used
 	}
 	_, ok := aliasOf(name)
 	return ok

@@ -162,17 +162,19 @@ func (e *evaluation) resourceGroup([]any) (any, error) {
 	return group, nil
 }
 
-// fill takes members from a document. Without one they are not known.
+// fill takes members from a document. Without one they are not known. A tag that is missing is "": built-in definitions ask for
+// those of groups that may lack them (Inherit a tag from the resource group), and so for what manages a group.
 func fill(into, doc map[string]any, expr string, names ...string) {
 	for _, name := range names {
 		v, ok := get(doc, name)
+		tags, plain := v.(map[string]any)
 		switch {
-		case ok:
-			into[name] = v
 		case doc == nil:
 			into[name] = notKnown(expr + "." + name)
-		case name == "tags":
-			into[name] = map[string]any{}
+		case name == "tags" && (plain || v == nil):
+			into[name] = template.Lenient(tags)
+		case ok || name == "managedBy":
+			into[name] = v
 		}
 	}
 }

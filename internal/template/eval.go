@@ -289,6 +289,9 @@ func (e *env) field(o *object, key any) (any, error) {
 		return nil, faultf("The language expression property '%s' can't be evaluated, property name must be a string.", e.run.text(key))
 	}
 	v, ok := o.get(name)
+	if !ok && o.lenient {
+		return "", nil
+	}
 	if !ok {
 		return nil, faultf("The language expression property '%s' doesn't exist, available properties are '%s'.", name, clip(strings.Join(o.names, ", ")))
 	}

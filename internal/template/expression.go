@@ -64,6 +64,9 @@ func (x *expr) calls(all []Call, depth int) []Call {
 // lower-cased names. Arguments and results are plain data: nil, bool, numbers, string, []any, map[string]any and *Unknown.
 type Functions map[string]func(args []any) (any, error)
 
+// Lenient is an object, as a result of Functions, of which a member that is missing is the empty text and no fault.
+type Lenient map[string]any
+
 // NoFunction in Functions is a function that the language does not have.
 func NoFunction(name string) error {
 	return faultf("The template function '%s' is not valid. "+seeFunctions, name)

@@ -12,6 +12,7 @@ func TestExpression(t *testing.T) {
 		"answer": func(args []any) (any, error) {
 			return map[string]any{"n": int64(len(args)), "list": []any{"a", "b"}}, nil
 		},
+		"tags":   func([]any) (any, error) { return Lenient{"a": "b"}, nil },
 		"later":  func([]any) (any, error) { return &Unknown{Expr: "later()"}, nil },
 		"broken": func([]any) (any, error) { return nil, errors.New("out of order") },
 		"utcnow": func([]any) (any, error) { return "now", nil },
@@ -21,6 +22,7 @@ func TestExpression(t *testing.T) {
 		{"[ANSWER().list[1]]", "b"},
 		{"[first(answer()['list'])]", "a"},
 		{"[utcNow()]", "now"},
+		{"[concat(tags().A, tags()['none'])]", "b"},
 		{"[concat(later(), 'x')]", "[concat(later(), 'x')]"},
 		{"[if(true(), 'x', broken())]", "x"},
 		{"[broken()]", "out of order"},

@@ -14,8 +14,9 @@ import (
 
 // object is a JSON object that remembers the order of its members, which texts and messages show.
 type object struct {
-	names  []string
-	values map[string]any // by lower-cased name: ARM finds properties without case
+	names   []string
+	values  map[string]any // by lower-cased name: ARM finds properties without case
+	lenient bool           // see Lenient
 }
 
 func newObject(pairs ...any) *object {
@@ -121,6 +122,10 @@ func fromPlain(v any) any {
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			o.set(name, fromPlain(v[name]))
 		}
+		return o
+	case Lenient:
+		o := fromPlain(map[string]any(v)).(*object)
+		o.lenient = true
 		return o
 	}
 	return v

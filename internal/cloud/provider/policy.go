@@ -59,14 +59,12 @@ func ancestors(c *arm.Call, id azure.ID) []azure.ID {
 func bookOf(c *arm.Call, scopes []azure.ID) (*policy.Book, error) {
 	b := &policy.Book{Definitions: map[string]*policy.Definition{}, Sets: map[string]*policy.Set{}}
 	b.Above = func(sub string) []azure.ID { return c.Policy().ManagementGroups(azure.SubscriptionID(sub)) }
-	for _, scope := range scopes {
-		for doc, err := range c.At(scope, policy.TypeAssignment) {
-			if err != nil {
-				return nil, err
-			}
-			if a, bad := policy.ParseAssignment(doc, azure.MustID(arm.Str(doc, "id"))); bad == nil && a.Scope.Equal(scope) {
-				b.Assignments = append(b.Assignments, a)
-			}
+	for doc, err := range c.Find(allAssignments) { // one look-up: every write asks
+		if err != nil {
+			return nil, err
+		}
+		if a, bad := policy.ParseAssignment(doc, azure.MustID(arm.Str(doc, "id"))); bad == nil && slices.ContainsFunc(scopes, a.Scope.Equal) {
+			b.Assignments = append(b.Assignments, a)
 		}
 	}
 	if len(b.Assignments) == 0 {

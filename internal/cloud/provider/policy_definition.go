@@ -14,12 +14,15 @@ import (
 func byAssigned(id azure.ID) string { return "assigned:" + id.Key() }
 func byMember(id azure.ID) string   { return "member:" + id.Key() }
 
+// allAssignments is the index entry of every assignment.
+const allAssignments = "policyassignments"
+
 func policyAssignmentRefs(d arm.Doc) []string {
 	id, err := azure.ParseID(arm.Str(d, "properties.policyDefinitionId"))
 	if err != nil {
 		return nil
 	}
-	return []string{byAssigned(id)}
+	return []string{allAssignments, byAssigned(id)}
 }
 
 func setRefs(d arm.Doc) []string {
