@@ -111,6 +111,9 @@ func (s *scene) carryOut(ctx context.Context, p *Program, part part) (Acted, err
 	}
 	step := part.step(s, part.target)
 	step.Within, step.Persist = patience, s.faults
+	if s.faults {
+		step.Within = 3 * patience // the controllers try again after 5, 10, 20 … seconds
+	}
 	if err := s.planFaults(ctx); err != nil {
 		return Acted{}, err
 	}
@@ -132,7 +135,6 @@ func (s *scene) planFaults(ctx context.Context) error {
 	}
 	for _, f := range []local.Fault{
 		{Action: "*/write", Status: http.StatusTooManyRequests, Times: 1, RetryAfter: time.Second},
-		{Action: "*/write", Status: http.StatusServiceUnavailable, Times: 1},
 		{Action: "*/read", Status: http.StatusInternalServerError, Times: 1},
 		{Action: "*/delete", Status: http.StatusServiceUnavailable, Times: 1},
 	} {
