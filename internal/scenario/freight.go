@@ -74,17 +74,6 @@ func (f *freight) place() error {
 	return nil
 }
 
-// team makes somebody with a role on whole subscriptions.
-func (s *Stage) team(ctx context.Context, name, role string, subscriptions ...azure.ID) (*person, error) {
-	p, err := s.hire(ctx, s.operator(), name)
-	for _, sub := range subscriptions {
-		if err == nil {
-			err = s.grant(ctx, s.operator(), role, p.id, sub)
-		}
-	}
-	return p, err
-}
-
 func (f *freight) people(ctx context.Context) (err error) {
 	hub, platform := azure.SubscriptionID(f.Hub.Subscription()), azure.SubscriptionID(f.Spoke.Subscription())
 	if f.network, err = f.team(ctx, "network-team", "Owner", hub); err != nil {

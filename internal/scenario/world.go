@@ -151,6 +151,17 @@ func (s *Stage) hire(ctx context.Context, by caller, name string) (*person, erro
 		credential: local.Credential{ClientID: sp.AppID, Tenant: s.Azure.Tenant, Secret: secret.Text}}, nil
 }
 
+// team makes somebody with a role on whole subscriptions.
+func (s *Stage) team(ctx context.Context, name, role string, subscriptions ...azure.ID) (*person, error) {
+	p, err := s.hire(ctx, s.operator(), name)
+	for _, sub := range subscriptions {
+		if err == nil {
+			err = s.grant(ctx, s.operator(), role, p.id, sub)
+		}
+	}
+	return p, err
+}
+
 // newGroup makes a security group with members.
 func (s *Stage) newGroup(ctx context.Context, name string, members ...*person) (azure.PrincipalID, error) {
 	var made struct{ ID azure.PrincipalID }
