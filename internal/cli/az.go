@@ -75,13 +75,17 @@ func newAzSetup(az *local.Azure, program string, env []string, public bool) (*az
 	return &azSetup{az, program, env, instance, public}, nil
 }
 
+// tokenCache is where az keeps tokens in its folder. Encrypted it is another file, which is so on desktops alone, and by choice.
+const tokenCache = "msal_token_cache.json"
+
 // digest is a short name for what goes into it.
 func digest(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:8])
 }
 
-// kept returns the folder of an identity, logged in anew if the credential or the visible subscriptions have changed.
+// kept returns the folder of an identity, logged in anew if the credential or the visible subscriptions have changed, or the
+// clock was moved: az keeps its tokens until they end by the machine's clock, and the local Azure refuses them before.
 func (s *azSetup) kept(ctx context.Context, who identity) (string, error) {
 	name := who.credential.ObjectID.String()
 	if !who.machine.IsZero() {
@@ -99,10 +103,15 @@ func (s *azSetup) kept(ctx context.Context, who identity) (string, error) {
 		return folder, err
 	}
 	defer unlock()
-	stamp, file := digest(append(who.subscriptions, who.credential.Secret)...), filepath.Join(folder, "aksid-login")
+	clock, err := s.az.Clock(ctx)
+	if err != nil {
+		return folder, err
+	}
+	stamp, file := digest(append(who.subscriptions, who.credential.Secret, clock.Offset)...), filepath.Join(folder, "aksid-login")
 	if seen, err := os.ReadFile(file); err == nil && string(seen) == stamp {
 		return folder, nil
 	}
+	_ = os.Remove(filepath.Join(folder, tokenCache)) // there is none before the first login
 	if err := s.fill(ctx, folder, who); err != nil {
 		return folder, err
 	}
