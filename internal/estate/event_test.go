@@ -130,6 +130,34 @@ func TestEventsTooOld(t *testing.T) {
 	}
 }
 
+// A window of a log comes in pages, each once and in order, also where Azure is busy in between.
+func TestEventsBetween(t *testing.T) {
+	f := freight(t)
+	f.events = roleLog()
+	busy := map[string]int{}
+	f.fail = func(r *http.Request) (int, string) {
+		if busy[r.URL.RawQuery]++; len(busy) == 2 && busy[r.URL.RawQuery] == 1 { // the second page
+			return http.StatusTooManyRequests, "TooManyRequests"
+		}
+		return 0, ""
+	}
+	l := f.live()
+	all, malformed, err := l.EventsBetween(t.Context(), hub, eventsNow.Add(-24*time.Hour), time.Time{})
+	if err != nil || malformed != 0 || len(all) < 2 || !slices.IsSortedFunc(all, func(a, b *Event) int { return a.Time.Compare(b.Time) }) {
+		t.Fatalf("%d events, %d malformed, %v", len(all), malformed, err)
+	}
+	if pages := len(busy); pages != len(all) {
+		t.Errorf("%d pages of %d events", pages, len(all))
+	}
+	some, _, err := l.EventsBetween(t.Context(), hub, eventsNow.Add(-24*time.Hour), all[0].Time)
+	if err != nil || len(some) == 0 || len(some) == len(all) || some[0].ID != all[0].ID {
+		t.Errorf("up to the first: %d of %d, %v", len(some), len(all), err)
+	}
+	if _, _, err := l.EventsBetween(t.Context(), hub, eventsNow.Add(-LogKept-time.Hour), time.Time{}); err == nil {
+		t.Error("what Azure no longer has was answered")
+	}
+}
+
 func TestEventsRefused(t *testing.T) {
 	f := freight(t)
 	f.fail = func(r *http.Request) (int, string) {

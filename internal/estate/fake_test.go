@@ -200,23 +200,35 @@ func (f *fake) arm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// activity answers a log as Azure does: since a time that is no more than 90 days ago, of one provider if that is asked for.
+// activity answers a log as Azure does: since a time that is no more than 90 days ago, up to another and of one provider if that is
+// asked for, page by page.
 func (f *fake) activity(w http.ResponseWriter, r *http.Request) {
-	var since, provider string
-	_, _ = fmt.Sscanf(strings.ReplaceAll(r.URL.Query().Get("$filter"), "'", " "), "eventTimestamp ge %s and resourceProvider eq %s", &since, &provider)
-	at, err := time.Parse(time.RFC3339, since)
-	if err != nil || at.Before(eventsNow.Add(-LogKept)) {
+	since, until, provider := time.Time{}, eventsNow.Add(time.Hour), ""
+	for _, term := range strings.Split(r.URL.Query().Get("$filter"), " and ") {
+		field, op, value := "", "", ""
+		_, _ = fmt.Sscan(strings.ReplaceAll(term, "'", ""), &field, &op, &value)
+		switch field + " " + op {
+		case "eventTimestamp ge":
+			since, _ = time.Parse(time.RFC3339, value)
+		case "eventTimestamp le":
+			until, _ = time.Parse(time.RFC3339, value)
+		case "resourceProvider eq":
+			provider = value
+		}
+	}
+	if since.Before(eventsNow.Add(-LogKept)) || until.IsZero() {
 		answer(w, http.StatusBadRequest, armError("BadRequest"))
 		return
 	}
 	found := []any{}
 	for _, e := range f.events {
-		if strings.HasPrefix(textAt(e, "resourceId"), strings.Split(r.URL.Path, "/providers/")[0]+"/") && !timeAt(e, "eventTimestamp").Before(at) &&
+		at := timeAt(e, "eventTimestamp")
+		if strings.HasPrefix(textAt(e, "resourceId"), strings.Split(r.URL.Path, "/providers/")[0]+"/") && !at.Before(since) && !at.After(until) &&
 			(provider == "" || strings.Contains(textAt(e, "resourceId"), provider)) {
 			found = append(found, e)
 		}
 	}
-	answer(w, http.StatusOK, map[string]any{"value": found})
+	f.page(w, r, found)
 }
 
 // list answers a collection, one page at a time.
@@ -229,6 +241,11 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request, scope azure.ID, typ 
 		}
 		found = append(found, f.docs[key])
 	}
+	f.page(w, r, found)
+}
+
+// page answers one page of what was found, and where the next one is.
+func (f *fake) page(w http.ResponseWriter, r *http.Request, found []any) {
 	skip := 0
 	for r.URL.Query().Get("skip") != strings.Repeat("x", skip) {
 		skip++
