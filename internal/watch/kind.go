@@ -185,14 +185,22 @@ func (p *pass) finish(k *Kind, v *estate.Event, n Notice) Notice {
 
 // grant is the role assignment that an entry is about, if the log or an earlier reading says.
 func (p *pass) grant(v *estate.Event) (grant, bool) {
-	if v.Grant != nil && !v.Grant.Principal.IsZero() {
-		return grantOf(p.estate, v.Grant), true
+	known, seen := p.seen(v.Scope)
+	if v.Grant == nil || v.Grant.Principal.IsZero() {
+		return known, seen
 	}
+	g := grantOf(p.estate, v.Grant)
+	g.Request = known.Request
+	return g, true
+}
+
+// seen is a role assignment that a reading had.
+func (p *pass) seen(id azure.ID) (grant, bool) {
 	for _, s := range p.scenes() {
-		if g, ok := s.Grants[v.Scope.Key()]; ok {
+		if g, ok := s.Grants[id.Key()]; ok {
 			return g, true
 		}
-		if g, ok := s.Gone[v.Scope.Key()]; ok {
+		if g, ok := s.Gone[id.Key()]; ok {
 			return g.grant, true
 		}
 	}
@@ -225,8 +233,8 @@ func (p *pass) toActor(v *estate.Event, g grant) (Notice, bool) {
 // breakGlass tells of roles that carry the mark of a request, and of their removal.
 func breakGlass(p *pass, v *estate.Event) (Notice, bool) {
 	request, m, ok := v.BreakGlass()
-	g, known := p.grant(v)
-	if !ok && (!known || g.Request == "") {
+	g, _ := p.grant(v)
+	if !ok && g.Request == "" {
 		return Notice{}, false
 	}
 	clusters := clustersOf(p.actors(g.Principal))

@@ -265,6 +265,26 @@ func TestHistoryMissing(t *testing.T) {
 	}
 }
 
+// A role that was given in an emergency is known as such when it is taken, whether the log still says what it was or not.
+func TestBreakGlassEnded(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		w := newWorld(t)
+		g := w.give(kubelet, network, subnet)
+		g.Condition = estate.Mark{Request: "bg-1", Until: start.Add(4 * time.Hour), Requester: ada, Approver: stranger, Cluster: clusterID}.String()
+		w.grants[g.ID.Key()] = g // the world writes it as the description
+		x := w.open(w.options())
+		w.once(x, 0)
+		v := w.taken(0, g)
+		if told {
+			v.Grant = &g
+		}
+		want := "note break-glass-ended: break-glass bg-1: Network Contributor on snet-aks (rg-hub, " + hub + " subscription) taken from kubelet freight-prod-agentpool"
+		if got := lines(only(w.once(x, time.Minute), "break-glass-ended", "role-removed")); !slices.Equal(got, []string{want}) {
+			t.Errorf("told %q", got)
+		}
+	}
+}
+
 // A role that is taken is known by name also when the log says so long after it is gone.
 func TestTakenLate(t *testing.T) {
 	w := newWorld(t)
