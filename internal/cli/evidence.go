@@ -66,7 +66,7 @@ Exit codes: 0 a bundle was written, 2 wrong usage or input, 3 it was written but
 	f.StringVar(&o.Since, "since", "30d", "changes of the last `time`, as 30d or 12h; Azure keeps 90 days")
 	f.StringVar(&o.FromDate, "from-date", "", "changes since a `day` or time, in UTC, instead of --since")
 	f.StringVar(&o.ToDate, "to-date", "", "changes up to a `day`, which is not in it, or time (default: now)")
-	f.StringVar(&o.Record, "record", "", "break-glass record (default: "+recordFile+" in the working directory, if there is one)")
+	f.StringVar(&o.Record, "record", "", "`file` with the break-glass record (default: "+recordFile+" in the working directory, if there is one)")
 	f.StringVar(&o.Sign, "sign", "", "sign the manifest with this private SSH `key`; an encrypted one asks for its passphrase")
 	f.StringVar(&o.Redact, "redact", "", "`names`: pseudonyms instead of display names of people, groups and applications")
 	cmd.AddCommand(newVerify(a))
