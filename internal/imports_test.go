@@ -67,6 +67,7 @@ var rules = map[string]rule{
 		why: "the one package that reads Azure, through Azure's own SDK, and Terraform, through its own parser; it never imports cloud: the local Azure is to it another endpoint"},
 	"internal/catalogue": {packages: "internal/azure internal/estate",
 		why: "what AKS needs is stated without the engine, and without what the local Azure checks: tests compare them"},
+	"internal/plain": {why: "one rule for every text that is printed, wherever it is"},
 	"internal/access": {packages: "internal/azure internal/estate internal/catalogue",
 		why: "what was done tells what must be allowed, and what no log holds the catalogue: it needs no engine"},
 	"internal/finding": {packages: "internal/azure internal/rbac internal/policy internal/template internal/estate internal/catalogue", modules: "go.yaml.in/yaml/v3",
@@ -79,15 +80,15 @@ var rules = map[string]rule{
 		why: "what there is, and who may change it"},
 	"internal/drift": {packages: "internal/azure internal/rbac internal/estate internal/catalogue internal/finding",
 		why: "estates are compared by what their clusters need and are granted: it reads nothing and shows nothing"},
-	"internal/remedy": {packages: "internal/azure internal/rbac internal/estate",
+	"internal/remedy": {packages: "internal/azure internal/plain internal/rbac internal/estate",
 		why: "plans are made from changes, whatever asked for them"},
-	"internal/evidence": {packages: "internal/azure internal/rbac internal/estate internal/finding internal/breakglass internal/report", modules: "golang.org/x/crypto/ssh",
+	"internal/evidence": {packages: "internal/azure internal/plain internal/rbac internal/estate internal/finding internal/breakglass internal/report", modules: "golang.org/x/crypto/ssh",
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
 	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
 	"internal/governance": {packages: "internal/azure internal/policy internal/template internal/estate",
 		why: "what policies say of clusters: rules and documents meet here. It knows neither findings nor how results are shown"},
-	"internal/report": {packages: "internal/azure internal/governance internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
+	"internal/report": {packages: "internal/azure internal/plain internal/governance internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
 		why: "shows results and computes none"},
 
 	"internal/watch": {packages: "internal/azure internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",
@@ -95,7 +96,7 @@ var rules = map[string]rule{
 
 	"internal/drill/act": {
 		why: "what aksid and the controllers' program say to each other: a module of its own imports it, and nothing is to be drawn in there"},
-	"internal/drill": {packages: "internal/azure internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
+	"internal/drill": {packages: "internal/azure internal/plain internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
 		why: "predictions and what comes of them are compared; Kubernetes acts in a program of its own, the local Azure is started by who asks"},
 
 	"internal/scenario": {packages: "internal/azure internal/rbac internal/local", modules: "golang.org/x/crypto/ssh",
@@ -117,6 +118,7 @@ var rules = map[string]rule{
 			internal/finding
 			internal/governance
 			internal/local
+			internal/plain
 			internal/rbac
 			internal/remedy
 			internal/report

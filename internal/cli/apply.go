@@ -12,6 +12,7 @@ import (
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 	"aksid/internal/local"
+	"aksid/internal/plain"
 	"aksid/internal/remedy"
 )
 
@@ -80,35 +81,25 @@ func newApplication(ctx context.Context, a *App, o fixOptions, options finding.O
 // show prints the plan as a person reads it before they agree.
 func (x *application) show() {
 	for i, s := range x.plan.Steps {
-		fmt.Fprint(x.Out, wrap(fmt.Sprintf("%3d. ", i+1), plain(s.What)))
+		fmt.Fprint(x.Out, wrap(fmt.Sprintf("%3d. ", i+1), plain.Text(s.What)))
 		for _, why := range s.Why {
-			fmt.Fprint(x.Out, wrap("     why:  ", plain(why)))
+			fmt.Fprint(x.Out, wrap("     why:  ", plain.Text(why)))
 		}
 		if s.ByHand != "" {
 			fmt.Fprint(x.Out, wrap("     left to you: ", s.ByHand))
 			for _, line := range s.Az {
-				fmt.Fprintf(x.Out, "           %s\n", plain(line))
+				fmt.Fprintf(x.Out, "           %s\n", plain.Text(line))
 			}
 			continue
 		}
 		for _, line := range s.Undo {
-			fmt.Fprintf(x.Out, "     undo: %s\n", plain(line))
+			fmt.Fprintf(x.Out, "     undo: %s\n", plain.Text(line))
 		}
 	}
 }
 
-// plain keeps names, which others may have chosen, from steering the terminal.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
 func (x *application) tell(d remedy.Done) {
-	fmt.Fprint(x.Out, wrap("  ✓ ", plain(d.What)+" ("+d.Seen+")"))
+	fmt.Fprint(x.Out, wrap("  ✓ ", plain.Text(d.What)+" ("+d.Seen+")"))
 }
 
 // Before implements remedy.Guard: by a fresh look nothing that a cluster has may be lost with the right.
@@ -186,9 +177,9 @@ func (x *application) awaitVisible(ctx context.Context, c estate.Assign) (string
 func (x *application) stopped(err error) error {
 	fmt.Fprintf(x.Out, "\nDone: %d of %d steps that could be carried out. Nothing is half done.\n", len(x.done), len(slices.DeleteFunc(slices.Clone(x.plan.Steps), func(s remedy.Step) bool { return s.ByHand != "" })))
 	for _, d := range x.done {
-		fmt.Fprint(x.Out, wrap("  ✓ ", plain(d.What)))
+		fmt.Fprint(x.Out, wrap("  ✓ ", plain.Text(d.What)))
 		for _, line := range d.Undo {
-			fmt.Fprintf(x.Out, "    undo: %s\n", plain(line))
+			fmt.Fprintf(x.Out, "    undo: %s\n", plain.Text(line))
 		}
 	}
 	switch {
@@ -212,7 +203,7 @@ func (x *application) checkAgain(ctx context.Context) error {
 		for _, f := range x.options.Check(now, c).Findings {
 			count[f.Severity]++
 			if f.Severity == finding.Error {
-				fmt.Fprint(x.Out, wrap("  ✗ ", plain(f.Title)+" ("+f.Rule.ID+")"))
+				fmt.Fprint(x.Out, wrap("  ✗ ", plain.Text(f.Title)+" ("+f.Rule.ID+")"))
 			}
 		}
 	}

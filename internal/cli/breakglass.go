@@ -12,6 +12,7 @@ import (
 	"aksid/internal/breakglass"
 	"aksid/internal/estate"
 	"aksid/internal/local"
+	"aksid/internal/plain"
 )
 
 // recordFile is the break-glass record of a working directory.
@@ -138,7 +139,7 @@ func (a *App) desk(ctx context.Context, live estate.Live, o breakglassOptions, w
 	d := breakglass.Desk{
 		Record: breakglass.File{Path: o.Record}, Now: who.Now,
 		Who:  breakglass.Person{Object: who.Object, Tenant: who.Tenant, Name: who.Name},
-		Tell: func(s string) { fmt.Fprint(a.Out, wrap("  ✓ ", plain(s))) },
+		Tell: func(s string) { fmt.Fprint(a.Out, wrap("  ✓ ", plain.Text(s))) },
 	}
 	if !writes {
 		return d, nil
@@ -186,15 +187,15 @@ func breakglassError(a *App, err error) error {
 		return usageError{err}
 	case errors.As(err, &refusal):
 		for _, l := range refusal.Limits {
-			a.note("its settings there: %s", plain(l))
+			a.note("its settings there: %s", plain.Text(l))
 		}
 		for _, l := range refusal.Instead {
-			a.note("instead: %s", plain(l))
+			a.note("instead: %s", plain.Text(l))
 		}
-		return usagef("%s", plain(refusal.Message))
+		return usagef("%s", plain.Text(refusal.Message))
 	case errors.As(err, new(*estate.Refused)):
 		if said := estate.Words(err); said != "" {
-			err = fmt.Errorf("%w: %s", err, plain(said))
+			err = fmt.Errorf("%w: %s", err, plain.Text(said))
 		}
 		return unreadError{err}
 	}
@@ -228,7 +229,7 @@ func plainLines(text string) string {
 		if body != l {
 			end = "\n"
 		}
-		lines[i] = plain(body) + end
+		lines[i] = plain.Text(body) + end
 	}
 	return strings.Join(lines, "")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aksid/internal/breakglass"
+	"aksid/internal/plain"
 )
 
 func newExpire(a *App) *cobra.Command {
@@ -77,7 +78,7 @@ func (a *App) printSweep(s breakglass.Sweep, now time.Time) (over, odd int) {
 			over++
 		}
 		for _, g := range c.Asked.Grants {
-			fmt.Fprint(a.Out, wrap("  ", plain(fmt.Sprintf("%s, over since %s: %s for %s, on %s", c.ID, stamp(c.Until), g.RoleName, g.PrincipalName, g.Scope))))
+			fmt.Fprint(a.Out, wrap("  ", plain.Text(fmt.Sprintf("%s, over since %s: %s for %s, on %s", c.ID, stamp(c.Until), g.RoleName, g.PrincipalName, g.Scope))))
 		}
 	}
 	for _, stray := range s.Strays {
@@ -86,7 +87,7 @@ func (a *App) printSweep(s breakglass.Sweep, now time.Time) (over, odd int) {
 		} else {
 			odd++
 		}
-		fmt.Fprint(a.Out, wrap("  ", plain(fmt.Sprintf("%s: %s (%s)", stray.ID, stray.What, stray.Text))))
+		fmt.Fprint(a.Out, wrap("  ", plain.Text(fmt.Sprintf("%s: %s (%s)", stray.ID, stray.What, stray.Text))))
 	}
 	if over+odd+len(s.Overdue) == 0 {
 		fmt.Fprintln(a.Out, "Nothing is past its end.")

@@ -9,6 +9,7 @@ import (
 
 	"aksid/internal/breakglass"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 )
 
 func newBreakglassList(a *App) *cobra.Command {
@@ -90,7 +91,7 @@ func (a *App) marks(ctx context.Context, o breakglassOptions) (now time.Time, od
 	}
 	sweep, err := desk.Look(ctx, scopes)
 	for _, s := range sweep.Strays {
-		a.note("%s: %s (%s)", s.ID, plain(s.What), plain(s.Text))
+		a.note("%s: %s (%s)", s.ID, plain.Text(s.What), plain.Text(s.Text))
 	}
 	if errors.As(err, new(*estate.Refused)) { // a damaged record is told of by itself
 		return now, 0, breakglassError(a, err)

@@ -17,6 +17,7 @@ import (
 	"aksid/internal/estate"
 	"aksid/internal/evidence"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 	"aksid/internal/report"
 )
 
@@ -108,7 +109,7 @@ func runEvidence(ctx context.Context, a *App, o evidenceOptions) error {
 	}
 	fmt.Fprintf(a.Out, "%s: %d files about %s\n", o.Out, len(files), about)
 	for _, i := range in.Estate.Incomplete {
-		a.note("could not be read: %s (%s)", plain(i.What), plain(i.Why))
+		a.note("could not be read: %s (%s)", plain.Text(i.What), plain.Text(i.Why))
 	}
 	if len(in.Estate.Incomplete) > 0 {
 		return unreadf("the bundle says what could not be read")
@@ -306,7 +307,7 @@ func runVerify(a *App, o verifyOptions, path string) error {
 	}
 	files, err := evidence.Read(path)
 	if err != nil {
-		return usagef("%s cannot be read: %s", path, plain(err.Error()))
+		return usagef("%s cannot be read: %s", path, plain.Text(err.Error()))
 	}
 	v := evidence.Verify(files, signers)
 	if o.Output == "json" {
@@ -322,14 +323,14 @@ func runVerify(a *App, o verifyOptions, path string) error {
 
 func (a *App) printVerdict(path string, v evidence.Verdict) {
 	for _, p := range v.Problems {
-		fmt.Fprint(a.Out, wrap("  ✗ ", plain(p)))
+		fmt.Fprint(a.Out, wrap("  ✗ ", plain.Text(p)))
 	}
 	for _, p := range v.Record {
-		fmt.Fprint(a.Out, wrap("  ✗ ", "the break-glass record that it was made with is not as it was written: "+plain(p)))
+		fmt.Fprint(a.Out, wrap("  ✗ ", "the break-glass record that it was made with is not as it was written: "+plain.Text(p)))
 	}
 	switch {
 	case v.Trusted && v.Signer != "":
-		fmt.Fprintf(a.Out, "signed by %s (%s)\n", plain(v.Signer), v.Key)
+		fmt.Fprintf(a.Out, "signed by %s (%s)\n", plain.Text(v.Signer), v.Key)
 	case v.Trusted:
 		fmt.Fprintf(a.Out, "signed by %s\n", v.Key)
 	case v.Signed:

@@ -7,6 +7,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 	"aksid/internal/report"
 )
 
@@ -75,11 +76,11 @@ func (a *App) printIDs(mentions []finding.Mention) error {
 		if m.Times > 1 {
 			times = fmt.Sprintf(", %d times", m.Times)
 		}
-		if _, err := fmt.Fprintf(a.Out, "%-7s  %s (line %d%s)\n", m.Is, plain(m.ID), m.Line, times); err != nil {
+		if _, err := fmt.Fprintf(a.Out, "%-7s  %s (line %d%s)\n", m.Is, plain.Text(m.ID), m.Line, times); err != nil {
 			return err
 		}
 		if m.What != "" {
-			fmt.Fprintf(a.Out, "         %s\n", plain(m.What))
+			fmt.Fprintf(a.Out, "         %s\n", plain.Text(m.What))
 		}
 	}
 	_, err := fmt.Fprintf(a.Out, "%d ids: %d live, %d former, %d of something else, %d unknown.\n",

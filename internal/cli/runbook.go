@@ -16,6 +16,7 @@ import (
 	"aksid/internal/estate"
 	"aksid/internal/finding"
 	"aksid/internal/local"
+	"aksid/internal/plain"
 	"aksid/internal/report"
 )
 
@@ -115,7 +116,7 @@ func (a *App) writeRunbooks(dir string, books []report.Runbook) error {
 		name := b.FileName()
 		if other, taken := names[name]; taken {
 			name = strings.TrimSuffix(name, ".md") + "." + b.Cluster.ID.Subscription() + ".md"
-			a.note("%s and %s are of one name; the page of the second is %s", plain(other.String()), plain(b.Cluster.ID.String()), name)
+			a.note("%s and %s are of one name; the page of the second is %s", plain.Text(other.String()), plain.Text(b.Cluster.ID.String()), name)
 		}
 		names[name] = b.Cluster.ID
 		if err := writeRunbook(filepath.Join(dir, name), b); err != nil {
@@ -164,7 +165,7 @@ func (a *App) noteStale(dir string, written map[string]azure.ID) error {
 			continue // none of ours
 		}
 		if id, ok := report.RunbookOf(page); ok {
-			a.note("%s is about %s, which was not read; remove the page if the cluster is gone", plain(filepath.Join(dir, entry.Name())), plain(id.String()))
+			a.note("%s is about %s, which was not read; remove the page if the cluster is gone", plain.Text(filepath.Join(dir, entry.Name())), plain.Text(id.String()))
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"aksid/internal/plain"
 	"aksid/internal/report"
 	"aksid/internal/scenario"
 )
@@ -69,7 +70,7 @@ func (t *plainTeller) Step(n int, title string) error {
 }
 
 func (t *plainTeller) Line(l scenario.Line) {
-	text := plain(l.Text)
+	text := plain.Text(l.Text)
 	switch l.Kind {
 	case scenario.Says:
 		fmt.Fprint(t.Out, wrap("   ", text))
@@ -96,7 +97,7 @@ func (t *plainTeller) end(s scenario.Story) error {
 	for _, f := range t.figures {
 		fmt.Fprint(t.Out, wrap("   "+mark(f.Holds)+" ", f.Name))
 		fmt.Fprint(t.Out, wrap("       case study   ", f.Case))
-		fmt.Fprint(t.Out, wrap("       this run     ", plain(f.Here)))
+		fmt.Fprint(t.Out, wrap("       this run     ", plain.Text(f.Here)))
 		fmt.Fprint(t.Out, wrap("       measured by  ", f.How))
 	}
 	if len(t.figures) > 0 {
@@ -143,7 +144,7 @@ func (t *markdownTeller) Step(n int, title string) error {
 }
 
 func (t *markdownTeller) Line(l scenario.Line) {
-	text := plain(l.Text)
+	text := plain.Text(l.Text)
 	switch l.Kind {
 	case scenario.Says:
 		fmt.Fprintf(t.Out, "\n%s\n", text)
@@ -172,7 +173,7 @@ func (t *markdownTeller) end(scenario.Story) error {
 	}
 	fmt.Fprint(t.Out, "\n## The figures of the case, as measured in this run\n\n| | figure | case study | this run | measured by |\n|---|---|---|---|---|\n")
 	for _, f := range t.figures {
-		fmt.Fprintf(t.Out, "| %s | %s | %s | %s | %s |\n", mark(f.Holds), f.Name, f.Case, plain(f.Here), f.How)
+		fmt.Fprintf(t.Out, "| %s | %s | %s | %s | %s |\n", mark(f.Holds), f.Name, f.Case, plain.Text(f.Here), f.How)
 	}
 	_, err := fmt.Fprintf(t.Out, "\n%s\n", holding(t.figures))
 	return err

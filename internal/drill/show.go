@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"aksid/internal/drill/act"
+	"aksid/internal/plain"
 )
 
 // Formats are those that a Result can be printed in.
@@ -34,15 +35,8 @@ func writeJSON(w io.Writer, v any) error {
 	return out.Encode(v)
 }
 
-// clean replaces what could steer a terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// clean is a text that may have several lines, as events have, on one, where it steers no terminal.
+func clean(s string) string { return plain.Text(strings.Join(strings.Fields(s), " ")) }
 
 // page writes text for people.
 type page struct {

@@ -12,6 +12,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 //go:embed page
@@ -60,13 +61,7 @@ func (m *maker) summary() {
 
 // clean keeps names, which others may have chosen, from doing anything in a text but being read.
 func (m *maker) clean(s string) string {
-	s = m.names.replace(scrub(s))
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
+	return plain.Text(m.names.replace(scrub(s)))
 }
 
 func (m *maker) cleanSection(s *section) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"aksid/internal/breakglass"
+	"aksid/internal/plain"
 )
 
 // Verdict is what there is to say of a bundle.
@@ -103,12 +104,7 @@ func shown(s string) string {
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
+	return plain.Text(s)
 }
 
 func (v *Verdict) signature(byPath map[string]File, signers Signers, bad func(string, ...any)) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"aksid/internal/azure"
+	"aksid/internal/plain"
 )
 
 // Bicep is what the plan gives, as a main file and a module for each resource group and subscription.
@@ -92,7 +93,7 @@ func (p *principal) bicep() string {
 		return fmt.Sprintf("@description(%s)\nparam %s string = %s\n", BicepText("Object id of "+p.label+"."), p.symbol, BicepText(p.id.String()))
 	}
 	typ, names := relative(p.resource)
-	return fmt.Sprintf("// %s\nresource %s %s existing = {\n  name: %s\n  scope: %s\n}\n", comment(p.label), p.symbol,
+	return fmt.Sprintf("// %s\nresource %s %s existing = {\n  name: %s\n  scope: %s\n}\n", plain.Text(p.label), p.symbol,
 		BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")), bicepScope(p.resource.GroupID()))
 }
 
@@ -160,7 +161,7 @@ resource %s 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 func (a assignment) bicep(level string) string {
 	var b strings.Builder
 	for _, why := range a.why {
-		fmt.Fprintf(&b, "// %s\n", comment(why))
+		fmt.Fprintf(&b, "// %s\n", plain.Text(why))
 	}
 	on, scope := level+"().id", ""
 	if a.target != "" {
@@ -174,7 +175,7 @@ func (a assignment) bicep(level string) string {
     principalType: %s
   }
 }
-`, a.symbol, on, a.to.symbol, a.role, scope, a.role, comment(a.Role), a.to.symbol, BicepText(a.PrincipalType))
+`, a.symbol, on, a.to.symbol, a.role, scope, a.role, plain.Text(a.Role), a.to.symbol, BicepText(a.PrincipalType))
 	return b.String()
 }
 

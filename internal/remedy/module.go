@@ -8,6 +8,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 )
 
 // File is a file of a module.
@@ -238,9 +239,9 @@ func (m *module) comments(mark string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s Not in here: once the roles above count (aksid wait), in this order:\n", mark)
 	for _, s := range m.left {
-		fmt.Fprintf(&b, "%s   %s\n", mark, comment(s.What))
+		fmt.Fprintf(&b, "%s   %s\n", mark, plain.Text(s.What))
 		for _, line := range s.Az {
-			fmt.Fprintf(&b, "%s     %s\n", mark, comment(line))
+			fmt.Fprintf(&b, "%s     %s\n", mark, plain.Text(line))
 		}
 	}
 	return b.String()

@@ -3,9 +3,9 @@ package remedy
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"aksid/internal/azure"
+	"aksid/internal/plain"
 )
 
 // Script is the plan as a script for a POSIX shell, of az commands that run as they are. What a person has to do is in it as
@@ -37,7 +37,7 @@ func (p Plan) title() string {
 	if len(p.Steps) == 0 {
 		return "Nothing is to be mended."
 	}
-	return comment(fmt.Sprintf("What mends %s: %s, in this order.", strings.Join(names, ", "), count(len(p.Steps), "step")))
+	return plain.Text(fmt.Sprintf("What mends %s: %s, in this order.", strings.Join(names, ", "), count(len(p.Steps), "step")))
 }
 
 // clusters are the clusters that the plan is for, each once.
@@ -56,35 +56,25 @@ func (p Plan) clusters() []azure.ID {
 }
 
 func (s Step) write(b *strings.Builder, number int) {
-	fmt.Fprintf(b, "\n# %d. %s\n", number, comment(s.What))
+	fmt.Fprintf(b, "\n# %d. %s\n", number, plain.Text(s.What))
 	for i, why := range s.Why {
-		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "why", false: ""}[i == 0], comment(why))
+		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "why", false: ""}[i == 0], plain.Text(why))
 	}
 	for i, undo := range s.Undo {
-		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "undo", false: ""}[i == 0], comment(undo))
+		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "undo", false: ""}[i == 0], plain.Text(undo))
 	}
 	if s.ByHand != "" {
-		fmt.Fprintf(b, "#    by hand: %s\n", comment(s.ByHand))
+		fmt.Fprintf(b, "#    by hand: %s\n", plain.Text(s.ByHand))
 	}
 	if s.Written != "" {
 		for i, line := range strings.Split(s.Written, "\n") {
-			fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "write", false: ""}[i == 0], comment(line))
+			fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "write", false: ""}[i == 0], plain.Text(line))
 		}
 	}
 	for _, line := range s.Az {
 		if s.ByHand != "" {
-			line = "# " + comment(line)
+			line = "# " + plain.Text(line)
 		}
 		b.WriteString(line + "\n")
 	}
-}
-
-// comment keeps a text, which may hold names that others have chosen, on its line.
-func comment(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }

@@ -8,6 +8,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 )
 
 // Terraform is what the plan gives, as a module for the azurerm provider. Names of assignments are those that Bicep gives.
@@ -105,10 +106,10 @@ func (p *principal) terraform(first string) string {
 		return fmt.Sprintf("variable \"%s\" {\n  description = %s\n  type        = string\n  default     = \"%s\"\n}\n", name, hclText("Object id of "+p.label+"."), p.id)
 	case p.isCluster():
 		return fmt.Sprintf("# %s\ndata \"azapi_resource\" \"%s\" {\n  type                   = \"%s@%s\"\n  resource_id            = %s\n  response_export_values = [\"identity.principalId\"]\n}\n",
-			comment(p.label), name, "Microsoft.ContainerService/managedClusters", version("Microsoft.ContainerService"), hclText(p.resource.String()))
+			plain.Text(p.label), name, "Microsoft.ContainerService/managedClusters", version("Microsoft.ContainerService"), hclText(p.resource.String()))
 	}
 	return fmt.Sprintf("# %s\ndata \"azurerm_user_assigned_identity\" \"%s\" {\n%s  name                = %s\n  resource_group_name = %s\n}\n",
-		comment(p.label), name, provider, hclText(p.resource.Name()), hclText(p.resource.ResourceGroup()))
+		plain.Text(p.label), name, provider, hclText(p.resource.Name()), hclText(p.resource.ResourceGroup()))
 }
 
 // scopeText is a scope in Terraform: as the plan that brings it names it, or its id.
@@ -138,7 +139,7 @@ func (p *principal) terraformValue() string {
 func (a assignment) terraform(scope string) string {
 	var b strings.Builder
 	for _, why := range a.why {
-		fmt.Fprintf(&b, "# %s\n", comment(why))
+		fmt.Fprintf(&b, "# %s\n", plain.Text(why))
 	}
 	name := fmt.Sprintf(`uuidv5("%s", join("-", [%s, %s, "%s"]))`, azure.TemplateNamespace, scope, a.to.terraformValue(), a.role)
 	role := [2]string{"role_definition_name", hclText(a.Role)}

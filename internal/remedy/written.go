@@ -6,6 +6,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 	"aksid/internal/rbac"
 )
 
@@ -21,7 +22,7 @@ func Written(e *estate.Estate, c estate.Change) (language, text string) {
 	case estate.Unassign:
 		if d, ok := e.Declared(c.ID); ok {
 			mark := map[string]string{estate.Terraform: "# ", estate.Bicep: "// "}[x.Language]
-			return x.Language, mark + "take out " + comment(d.Address)
+			return x.Language, mark + "take out " + plain.Text(d.Address)
 		}
 	}
 	return x.Language, ""
@@ -60,7 +61,7 @@ func writtenBicep(e *estate.Estate, c estate.Assign, name, principal, scope, rol
 	target, ok := strings.CutSuffix(scope, ".id")
 	at := "  scope: " + target + "\n"
 	if !ok {
-		at, scope = "  // scope: "+comment(e.Place(c.Scope, azure.ID{}))+", as a module where it is in another resource group\n", BicepText(c.Scope.String())
+		at, scope = "  // scope: "+plain.Text(e.Place(c.Scope, azure.ID{}))+", as a module where it is in another resource group\n", BicepText(c.Scope.String())
 	}
 	return fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(%s, %s.id, '%s')
@@ -69,7 +70,7 @@ func writtenBicep(e *estate.Estate, c estate.Assign, name, principal, scope, rol
     principalId: %s
     principalType: %s
   }
-}`, name, scope, owner, role, at, role, comment(c.Role), principal, BicepText(c.PrincipalType))
+}`, name, scope, owner, role, at, role, plain.Text(c.Role), principal, BicepText(c.PrincipalType))
 }
 
 // lookup is the command that tells the object id of an identity that a plan or template brings, once it is there.

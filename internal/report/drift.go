@@ -11,6 +11,7 @@ import (
 	"aksid/internal/drift"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 	"aksid/internal/remedy"
 )
 
@@ -298,7 +299,7 @@ func (p *printer) driftRow(first string, label, column int, what string, values 
 
 // fold breaks a text between words into lines of a width; a longer word has a line of its own.
 func fold(s string, width int) (lines []string) {
-	for _, word := range strings.Fields(clean(s)) {
+	for _, word := range strings.Fields(plain.Text(s)) {
 		n := len(lines) - 1
 		if n >= 0 && utf8.RuneCountInString(lines[n])+1+utf8.RuneCountInString(word) <= width {
 			lines[n] += " " + word

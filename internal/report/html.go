@@ -14,6 +14,7 @@ import (
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 //go:embed page
@@ -77,15 +78,15 @@ type (
 
 func (r Report) html(w io.Writer) error {
 	out := bufio.NewWriter(w) // templates write in small pieces
-	head := pageHead{Policy: policy, Style: style, Made: clean(r.made())}
+	head := pageHead{Policy: policy, Style: style, Made: plain.Text(r.made())}
 	for _, c := range r.overview() {
-		row := pageRow{Name: clean(c.Name), Where: clean(c.where())}
+		row := pageRow{Name: plain.Text(c.Name), Where: plain.Text(c.where())}
 		for _, s := range finding.Severities {
 			row.Counts = append(row.Counts, c.Severities[s])
 		}
 		head.Rows = append(head.Rows, row)
 	}
-	head.Sum, head.Advice = r.tally.String(), clean(r.advice())
+	head.Sum, head.Advice = r.tally.String(), plain.Text(r.advice())
 	if err := page.ExecuteTemplate(out, "head", head); err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (r Report) html(w io.Writer) error {
 	}
 	tail := pageTail{}
 	for _, i := range r.Incomplete {
-		tail.Incomplete = append(tail.Incomplete, estate.Incomplete{What: clean(i.What), Why: clean(i.Why), Right: clean(i.Right)})
+		tail.Incomplete = append(tail.Incomplete, estate.Incomplete{What: plain.Text(i.What), Why: plain.Text(i.Why), Right: plain.Text(i.Right)})
 	}
 	if err := page.ExecuteTemplate(out, "tail", tail); err != nil {
 		return err
@@ -107,7 +108,7 @@ func (r Report) html(w io.Writer) error {
 }
 
 func pageOf(c Cluster, index int) pageCluster {
-	out := pageCluster{Index: index, Name: clean(c.Name), Where: clean(c.where()), ID: clean(c.ID.String()), Map: draw(c, index)}
+	out := pageCluster{Index: index, Name: plain.Text(c.Name), Where: plain.Text(c.where()), ID: plain.Text(c.ID.String()), Map: draw(c, index)}
 	for i, f := range slices.Concat(c.Findings, c.Accepted) {
 		p := pageFindingOf(f)
 		p.Anchor = fmt.Sprintf("c%d-finding%d", index, i)
@@ -127,7 +128,7 @@ func pageOf(c Cluster, index int) pageCluster {
 		out.Identities = append(out.Identities, pageIdentityOf(i))
 	}
 	for _, q := range c.Requirements {
-		need := pageNeed{For: clean(q.Feature), By: clean(q.by), On: clean(q.place), Role: clean(q.Role), Status: q.status(), Reason: clean(q.Reason)}
+		need := pageNeed{For: plain.Text(q.Feature), By: plain.Text(q.by), On: plain.Text(q.place), Role: plain.Text(q.Role), Status: q.status(), Reason: plain.Text(q.Reason)}
 		need.Class, need.Symbol = mark(q)
 		out.Needs = append(out.Needs, need)
 	}
@@ -137,19 +138,19 @@ func pageOf(c Cluster, index int) pageCluster {
 func pageFindingOf(f Finding) pageFinding {
 	f = f.brief()
 	p := pageFinding{Class: f.Severity, Symbol: symbols[f.Severity], Severity: strings.ToUpper(string(f.Severity[:1])) + string(f.Severity[1:]),
-		Title: clean(f.Title), Detail: clean(f.Detail), Rule: f.Rule}
+		Title: plain.Text(f.Title), Detail: plain.Text(f.Detail), Rule: f.Rule}
 	if f.Accepted != nil {
-		p.Accepted = clean(acceptance(f))
+		p.Accepted = plain.Text(acceptance(f))
 	}
 	if len(f.Written) > 0 {
-		p.Written = clean(f.Written[0].String())
+		p.Written = plain.Text(f.Written[0].String())
 	}
 	for _, line := range f.Consequences {
-		p.Consequences = append(p.Consequences, clean(line))
+		p.Consequences = append(p.Consequences, plain.Text(line))
 	}
 	var commands []string
 	for _, line := range f.Remedy.lines() {
-		commands = append(commands, clean(line))
+		commands = append(commands, plain.Text(line))
 	}
 	p.Commands = strings.Join(commands, "\n")
 	rule := rules[f.Rule]
@@ -158,12 +159,12 @@ func pageFindingOf(f Finding) pageFinding {
 }
 
 func pageIdentityOf(i Identity) pageIdentity {
-	p := pageIdentity{Label: clean(i.label), Kind: kinds[i.Kind], Name: clean(i.Name), Principal: i.principal(), None: "none"}
+	p := pageIdentity{Label: plain.Text(i.label), Kind: kinds[i.Kind], Name: plain.Text(i.Name), Principal: i.principal(), None: "none"}
 	if i.PrincipalID == nil {
 		p.None = "not known"
 	}
 	for _, a := range i.Assignments {
-		p.Roles = append(p.Roles, clean(a.Role+" on "+a.place+notes(a)))
+		p.Roles = append(p.Roles, plain.Text(a.Role+" on "+a.place+notes(a)))
 	}
 	return p
 }

@@ -10,6 +10,7 @@ import (
 
 	"aksid/internal/catalogue"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // The elements of JUnit's XML that Jenkins (junit-10.xsd), GitLab and Azure DevOps read. A cluster is a suite. Each of its
@@ -74,7 +75,7 @@ func (r Report) junit(w io.Writer) error {
 }
 
 func (r Report) suite(out *xml.Encoder, name string, cases []junitCase) error {
-	s := junitSuite{Name: clean(name), Tests: len(cases), Cases: cases}
+	s := junitSuite{Name: plain.Text(name), Tests: len(cases), Cases: cases}
 	if !r.At.IsZero() {
 		s.Time = r.At.UTC().Format(time.RFC3339)
 	}
@@ -109,17 +110,17 @@ func (r Report) cases(c Cluster) []junitCase {
 }
 
 func (r Report) need(c Cluster, q Requirement) junitCase {
-	out := junitCase{Name: clean(fmt.Sprintf("%s: %s on %s", q.by, q.ID, q.place))}
+	out := junitCase{Name: plain.Text(fmt.Sprintf("%s: %s on %s", q.by, q.ID, q.place))}
 	switch {
 	case q.Status == finding.Granted:
 	case q.Status == finding.Unknown && q.Needed == catalogue.Now:
-		out.Error = &junitOutcome{Message: clean("not known: " + q.Reason), Type: q.rule}
+		out.Error = &junitOutcome{Message: plain.Text("not known: " + q.Reason), Type: q.rule}
 	case q.cause != nil && q.cause.Rule == q.rule:
 		r.judge(&out, *q.cause, message(c, *q.cause))
 	case q.cause != nil:
 		r.judge(&out, *q.cause, "See "+q.cause.Rule)
 	default:
-		out.Skipped = &junitOutcome{Message: clean(strings.TrimSpace(q.Breaks + " " + q.Reason))}
+		out.Skipped = &junitOutcome{Message: plain.Text(strings.TrimSpace(q.Breaks + " " + q.Reason))}
 	}
 	return out
 }
@@ -145,7 +146,7 @@ func (r Report) rule(c Cluster, rule *finding.Rule) junitCase {
 
 // judge makes a failure of a finding, or leaves the case out.
 func (r Report) judge(to *junitCase, f Finding, text string) {
-	outcome := &junitOutcome{Message: clean(f.Title), Type: string(f.Severity), Text: text}
+	outcome := &junitOutcome{Message: plain.Text(f.Title), Type: string(f.Severity), Text: text}
 	if r.FailOn != "" && f.Accepted == nil && f.Severity.AtLeast(r.FailOn) {
 		to.Failure = outcome
 	} else {
@@ -157,7 +158,7 @@ func (r Report) judge(to *junitCase, f Finding, text string) {
 func (r Report) reads() []junitCase {
 	var out []junitCase
 	for _, i := range r.Incomplete {
-		c, outcome := junitCase{Name: clean(i.What)}, &junitOutcome{Message: clean(i.Why), Text: clean(i.Right)}
+		c, outcome := junitCase{Name: plain.Text(i.What)}, &junitOutcome{Message: plain.Text(i.Why), Text: plain.Text(i.Right)}
 		if i.Clusters {
 			c.Error = outcome
 		} else {

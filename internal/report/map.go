@@ -7,6 +7,7 @@ import (
 
 	"aksid/internal/catalogue"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // picture is the map of a cluster's identities: cluster → identity → role → scope, laid out in pixels.
@@ -60,7 +61,7 @@ const (
 
 // draw makes the map of a cluster.
 func draw(c Cluster, index int) picture {
-	p := picture{Anchor: fmt.Sprintf("c%d-map", index), Title: clean("Map of the identities of " + c.Name), Width: columns[3].x + columns[3].width + 2}
+	p := picture{Anchor: fmt.Sprintf("c%d-map", index), Title: plain.Text("Map of the identities of " + c.Name), Width: columns[3].x + columns[3].width + 2}
 	var identities []mapNode
 	var text []string
 	y := 1
@@ -68,7 +69,7 @@ func draw(c Cluster, index int) picture {
 		var roles []mapNode
 		for _, h := range holdings(c, i) {
 			roles = append(roles, p.holding(h, y))
-			text = append(text, clean(fmt.Sprintf("%s %s: %s.", i.label, i.Name, h.text())))
+			text = append(text, plain.Text(fmt.Sprintf("%s %s: %s.", i.label, i.Name, h.text())))
 			y += rowPitch
 		}
 		box := p.box(1, between(roles), "", i.label, i.Name)
@@ -127,7 +128,7 @@ const (
 func (p *picture) box(column, y int, class, name, small string) mapNode {
 	room := float64(columns[column].width - 20)
 	n := mapNode{Class: class, X: columns[column].x + 1, Y: y, W: columns[column].width, H: boxHeight,
-		Name: cut(clean(name), int(room/letter)), Small: cut(clean(small), int(room/smallLetter)), Whole: clean(strings.TrimSuffix(name+": "+small, ": "))}
+		Name: cut(plain.Text(name), int(room/letter)), Small: cut(plain.Text(small), int(room/smallLetter)), Whole: plain.Text(strings.TrimSuffix(name+": "+small, ": "))}
 	p.Nodes = append(p.Nodes, n)
 	return n
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // markdown prints a report for a change ticket: what it comes to; then of each cluster what is wrong and what mends it,
@@ -136,7 +137,7 @@ var (
 )
 
 // markdown keeps a text from being read as anything but text, links included.
-func markdown(s string) string { return inText.Replace(clean(s)) }
+func markdown(s string) string { return inText.Replace(plain.Text(s)) }
 
 // code sets a value as code, which no character of it can end.
-func code(s string) string { return "`" + inCode.Replace(clean(s)) + "`" }
+func code(s string) string { return "`" + inCode.Replace(plain.Text(s)) + "`" }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // The members of SARIF 2.1.0 (OASIS, sarif-v2.1.0) that a report has, as GitHub's code scanning and Azure DevOps read them.
@@ -199,7 +200,7 @@ func (r Report) invocation() sarifInvocation {
 		if i.Right != "" {
 			text += "; it takes " + i.Right
 		}
-		out.Notifications = append(out.Notifications, sarifNotification{sarifLevel{finding.Warning}, sarifText{Text: clean(text)}})
+		out.Notifications = append(out.Notifications, sarifNotification{sarifLevel{finding.Warning}, sarifText{Text: plain.Text(text)}})
 		out.Successful = out.Successful && !i.Clusters
 	}
 	return out
@@ -219,7 +220,7 @@ func sarifResultOf(c Cluster, f Finding, rule int, seen map[string]int) sarifRes
 		Bag:          f,
 	}
 	if f.Accepted != nil {
-		out.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: clean(acceptance(f))}}
+		out.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: plain.Text(acceptance(f))}}
 	}
 	return out
 }
@@ -227,21 +228,21 @@ func sarifResultOf(c Cluster, f Finding, rule int, seen map[string]int) sarifRes
 // message says all of a finding in plain text.
 func message(c Cluster, f Finding) string {
 	f = f.brief()
-	out := clean(c.Name + ": " + f.Title)
+	out := plain.Text(c.Name + ": " + f.Title)
 	if f.Detail != "" {
-		out += " — " + clean(f.Detail)
+		out += " — " + plain.Text(f.Detail)
 	}
 	for _, line := range f.Consequences {
-		out += "\n→ " + clean(line)
+		out += "\n→ " + plain.Text(line)
 	}
 	if f.Accepted != nil {
-		out += "\nAccepted " + clean(acceptance(f))
+		out += "\nAccepted " + plain.Text(acceptance(f))
 	}
 	for i, line := range f.Remedy.lines() {
 		if i == 0 {
 			out += "\nTo mend it:"
 		}
-		out += "\n" + clean(line)
+		out += "\n" + plain.Text(line)
 	}
 	return out
 }

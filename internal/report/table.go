@@ -11,6 +11,7 @@ import (
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // Table says how a result is shown to a person.
@@ -63,7 +64,7 @@ type styled string
 func (p *printer) print(format string, args ...any) {
 	for i, a := range args {
 		if s, ok := a.(string); ok {
-			args[i] = clean(s)
+			args[i] = plain.Text(s)
 		}
 	}
 	fmt.Fprintf(p, format, args...)
@@ -80,9 +81,9 @@ const (
 
 func (p *printer) paint(s, colour string) styled {
 	if !p.colour {
-		return styled(clean(s))
+		return styled(plain.Text(s))
 	}
-	return styled("\x1b[" + colour + "m" + clean(s) + "\x1b[0m")
+	return styled("\x1b[" + colour + "m" + plain.Text(s) + "\x1b[0m")
 }
 
 func (p *printer) heading(s string) { p.print("%s\n", p.paint(s, bold)) }
@@ -301,15 +302,4 @@ func plural(n int, what string) string {
 
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
-}
-
-// clean keeps names, which others may have chosen, from steering the terminal: no control characters,
-// and none that change the direction of writing.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
