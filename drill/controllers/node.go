@@ -98,6 +98,9 @@ func (c *Cluster) leaveNode(step act.Step) (string, error) {
 		_, err := nodes.Get(c, gone.Name, metav1.GetOptions{})
 		return err != nil || c.wasRefused()
 	})
+	if finished && !c.wasRefused() { // the node goes by another way than what is said of it
+		c.record.await(step.Within, func(r *record) bool { return r.event("", "DeletingNode") != nil })
+	}
 	return "", c.verdict(finished)
 }
 
