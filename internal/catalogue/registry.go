@@ -19,7 +19,7 @@ var (
 
 // registryPull: nodes pull images as the kubelet identity. A cluster's document names no registry that it pulls from.
 // One is needed when the user or a pod's image names it, or when an identity of the cluster was given a role to pull from it,
-// be it the right identity or not.
+// be it the right identity or not. A plan or template that makes a cluster and one registry makes it for the cluster.
 var registryPull = Requirement{
 	ID:      "acrpull",
 	Feature: "image pulls from a registry",
@@ -28,7 +28,11 @@ var registryPull = Requirement{
 	Actor:   estate.Kubelet,
 	On:      []Occasion{Upgrade, Scale},
 	Needs: func(e *estate.Estate, c *estate.Cluster) iter.Seq[Need] {
-		return pullFrom(e, Registries(e, c))
+		registries := Registries(e, c)
+		if len(registries) > 0 || len(e.Brought) < 2 {
+			return pullFrom(e, registries)
+		}
+		return perhaps(pullFrom(e, e.Brought)) // one of them may be for this cluster
 	},
 }
 
@@ -50,7 +54,23 @@ var bootstrapPull = Requirement{
 
 // Registries are the registries that a cluster pulls from, as far as that can be told; some may be there more than once.
 func Registries(e *estate.Estate, c *estate.Cluster) []azure.ID {
-	return slices.Concat(e.Registries, imagesOf(e, c), pullerOf(e, c))
+	out := slices.Concat(e.Registries, imagesOf(e, c), pullerOf(e, c))
+	if len(out) == 0 && len(e.Brought) == 1 {
+		return e.Brought
+	}
+	return out
+}
+
+// perhaps are needs that may be none.
+func perhaps(needs iter.Seq[Need]) iter.Seq[Need] {
+	return func(yield func(Need) bool) {
+		for n := range needs {
+			n.Certainty = Maybe
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 // pullFrom are the needs of pulling from registries, each once. One that lets everybody pull asks for no role.

@@ -300,6 +300,7 @@ func (b *builder) build() *Estate {
 	b.grants = nil // of a fleet, too much to have twice
 	e.Policy = rbac.New(changes...)
 	b.sealPolicies()
+	e.Brought = distinct(e.Brought)
 	e.fresh = b.fresh
 	e.indexIdentities()
 	e.held, e.counts = map[azure.PrincipalID][]*rbac.Grant{}, map[string]int{}

@@ -26,6 +26,7 @@ type Estate struct {
 	From         string        // azure, local, or the path it was read from
 	Clusters     []*Cluster    // those that were asked for, by id
 	Registries   []azure.ID    // those that the user says the clusters pull from
+	Brought      []azure.ID    // registries that a plan or template makes beside clusters, which may be for them
 	Policy       *rbac.Policy  // role assignments, role definitions, deny assignments, groups
 	Orphans      []*rbac.Grant // role assignments whose principal the directory does not have, by scope
 	Incomplete   []Incomplete  // what could not be read

@@ -292,7 +292,7 @@ func (p *plan) take(r *planned) error {
 		p.in.foreseeCluster(doc, r.made)
 	}
 	if strings.EqualFold(r.id.Type(), TypeRegistry) {
-		p.in.estate.Registries = append(p.in.estate.Registries, r.id)
+		p.in.estate.Brought = append(p.in.estate.Brought, r.id)
 	}
 	return p.in.add(doc, "", "")
 }

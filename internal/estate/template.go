@@ -287,7 +287,7 @@ func (d *deployed) take(r *template.Resource) {
 		if textAt(doc, "properties.roleAssignmentMode") == "" {
 			put(doc, "properties.roleAssignmentMode", "LegacyRegistryPermissions")
 		}
-		d.in.estate.Registries = append(d.in.estate.Registries, r.ID)
+		d.in.estate.Brought = append(d.in.estate.Brought, r.ID)
 	case strings.EqualFold(r.Type, TypeNetwork):
 		for _, s := range listAt(doc, "properties.subnets") {
 			if m, ok := s.(map[string]any); ok && textAt(m, "name") != "" {

@@ -53,6 +53,11 @@ func (p *Pass) reportActing(id estate.Identity) {
 				who = append(who, path)
 			}
 		}
+		for _, path := range p.eligible(w.action, scope) {
+			if !slices.Contains(who, path) {
+				who = append(who, path)
+			}
+		}
 		if len(who) > n {
 			how = append(how, w.how)
 		}
@@ -64,6 +69,21 @@ func (p *Pass) reportActing(id estate.Identity) {
 			Principal: id.Principal, Scope: id.Resource,
 		})
 	}
+}
+
+// eligible are those who may take up a role that allows an action, with Privileged Identity Management.
+func (p *Pass) eligible(action azure.Action, scope azure.ID) []string {
+	var out []string
+	for _, s := range p.Estate.Schedules() {
+		role, ok := p.Estate.Policy.Role(s.Grant.Role)
+		if s.Kind != estate.Eligible || !ok || !s.Grant.Scope.Contains(scope) || !role.Grants(action, false) || p.ownsCluster(s.Grant.Principal) {
+			continue
+		}
+		if over := s.Grant.Scope.Contains(p.Cluster.ID) && role.Grants(estate.TypeCluster+"/write", false); !over {
+			out = append(out, p.path(&s.Grant)+", if they take it up")
+		}
+	}
+	return out
 }
 
 // path is who holds a role, which and where.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 )
 
@@ -18,7 +19,7 @@ var registryRefusesARMTokens = Rule{
 	Run: func(p *Pass) {
 		for _, a := range p.Assessments {
 			doc, known := p.Estate.Resource(a.Need.Scope)
-			if known != estate.Known || !strings.EqualFold(doc.Text("properties.policies.azureADAuthenticationAsArmPolicy.status"), "disabled") {
+			if known != estate.Known || a.Need.Certainty != catalogue.Now || !strings.EqualFold(doc.Text("properties.policies.azureADAuthenticationAsArmPolicy.status"), "disabled") {
 				continue
 			}
 			p.Report(Finding{

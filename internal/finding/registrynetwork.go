@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"aksid/internal/catalogue"
 	"aksid/internal/estate"
 )
 
@@ -19,7 +20,7 @@ var registryUnreachable = Rule{
 	Run: func(p *Pass) {
 		for _, a := range p.Assessments {
 			doc, known := p.Estate.Resource(a.Need.Scope)
-			if known != estate.Known || a.Identity.Role != estate.Kubelet || hasPrivateEndpoint(doc) {
+			if known != estate.Known || a.Identity.Role != estate.Kubelet || a.Need.Certainty != catalogue.Now || hasPrivateEndpoint(doc) {
 				continue
 			}
 			server := p.Estate.LoginServer(a.Need.Scope)
