@@ -80,7 +80,7 @@ func (p *Pass) eligible(action azure.Action, scope azure.ID) []string {
 			continue
 		}
 		if over := s.Grant.Scope.Contains(p.Cluster.ID) && role.Grants(estate.TypeCluster+"/write", false); !over {
-			out = append(out, p.path(&s.Grant)+", if they take it up")
+			out = append(out, fmt.Sprintf("%s (could take up %s on %s)", p.Estate.PrincipalName(s.Grant.Principal), p.Estate.RoleName(s.Grant.Role), p.Place(s.Grant.Scope)))
 		}
 	}
 	return out
