@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,9 @@ func ParseSet(doc map[string]any, name string) (*Set, *azure.Error) {
 		if m.Definition, bad = azure.ParseID(textAt(written, "policyDefinitionId")); bad != nil || !strings.EqualFold(m.Definition.Type(), TypeDefinition) {
 			return invalid("The policy definition id '" + clip(textAt(written, "policyDefinitionId")) + "' is not valid")
 		}
-		m.Reference = cmp.Or(m.Reference, m.Definition.Name())
+		if m.Reference == "" {
+			m.Reference = unused(m.Definition.Name(), references)
+		}
 		if references[strings.ToLower(m.Reference)] {
 			return invalid("The policy definition reference id '" + clip(m.Reference) + "' is used more than once")
 		}
@@ -82,6 +85,15 @@ func ParseSet(doc map[string]any, name string) (*Set, *azure.Error) {
 		s.Members = append(s.Members, m)
 	}
 	return s, nil
+}
+
+// unused is a reference of its own for a member that was given none: the definition's name, and a number where that is taken.
+func unused(name string, taken map[string]bool) string {
+	reference := name
+	for n := 2; taken[strings.ToLower(reference)]; n++ {
+		reference = name + "_" + strconv.Itoa(n)
+	}
+	return reference
 }
 
 // given are the values that a member gets of those of its initiative.

@@ -86,9 +86,14 @@ func (d *Definition) Evaluate(r *Resource, values Values, at About) Result {
 	return result
 }
 
-// indexed reports whether a resource's type supports tags and location, as far as its document tells: one that is nested in
-// another one, or an extension, has neither.
+// indexed reports whether a resource's type supports tags and location, as far as its document tells. Resource groups and
+// subscriptions are evaluated in the mode All alone (Microsoft Learn: resource manager modes), and what stands on other
+// resources, as assignments do, has no tags.
 func (r *Resource) indexed() bool {
+	namespace, _, _ := strings.Cut(r.Type(), "/")
+	if strings.EqualFold(namespace, "Microsoft.Resources") || strings.EqualFold(namespace, "Microsoft.Authorization") {
+		return false
+	}
 	_, hasLocation := get(r.Doc, "location")
 	_, hasTags := get(r.Doc, "tags")
 	return hasLocation || hasTags

@@ -143,6 +143,12 @@ func TestIndexed(t *testing.T) {
 	if got := d.Evaluate(r, nil, About{}); got.State != NonCompliant {
 		t.Errorf("a resource with a location: %+v", got)
 	}
+	for _, id := range []string{"/subscriptions/s/resourceGroups/rg", "/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/a"} {
+		r.ID = azure.MustID(id)
+		if got := d.Evaluate(r, nil, About{}); got.State != NotApplicable {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
 }
 
 func TestAmend(t *testing.T) {
@@ -244,6 +250,22 @@ func TestBook(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+// Members without a reference get one each; a reference that is given twice is refused.
+func TestReferences(t *testing.T) {
+	set := func(a, b string) (*Set, *azure.Error) {
+		const id = `"policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/d"`
+		return ParseSet(object(t, `{"properties": {"policyDefinitions": [{`+id+a+`}, {`+id+b+`}]}}`), "s")
+	}
+	s, err := set("", "")
+	if err != nil || s.Members[0].Reference != "d" || s.Members[1].Reference != "d_2" {
+		t.Errorf("%v, %+v", err, s)
+	}
+	const same = `, "policyDefinitionReferenceId": "r"`
+	if _, err := set(same, same); err == nil || !strings.Contains(err.Message, "used more than once") {
+		t.Error(err)
 	}
 }
 
