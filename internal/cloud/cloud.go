@@ -44,7 +44,7 @@ type Config struct {
 	Addr        string           // where it will listen, for the log
 	Propagation time.Duration    // until a role assignment made or removed counts; 0: at once
 	Membership  time.Duration    // until a group's member, added or removed, counts
-	TokenCache  time.Duration    // until a managed identity that is one does: its tokens are cached
+	TokenCache  time.Duration    // until a managed identity that is one, or in one, does: its tokens are cached
 	Behaviour   arm.Behaviour    // how it misbehaves; its Faults are those of the admin API
 	Decided     func(Decided)    // nil, or told of every decision at the front door and in the data planes
 	Imported    func(Info)       // nil, or told what clients need to know after an import, of which subscriptions may have come
@@ -158,9 +158,10 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if first {
 		seed.Tenant = azure.NewGUID()
 	}
+	groups := c.tokenGroups(policy)
 	cl.entra, err = entra.Open(entra.Config{
 		Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Now: c.Now,
-		Propagation: c.Propagation, Joining: c.joining, Log: c.Log,
+		Propagation: c.Propagation, Joining: c.Membership, GroupsOf: groups, Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 		return err
 	}
 	cl.arm, err = arm.New(ctx, arm.Config{
-		Store: cl.store, Policy: policy, Tenant: seed.Tenant, Now: c.Now, Propagation: c.Propagation,
+		Store: cl.store, Policy: policy, Tenant: seed.Tenant, Now: c.Now, Propagation: c.Propagation, GroupsOf: groups,
 		Authenticate: func(r *http.Request) (directory.Caller, *azure.Error) {
 			return cl.entra.Verify(r, entra.ARMAudiences(r)...)
 		},
@@ -192,12 +193,17 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	return nil
 }
 
-// joining is how long until a group's new or removed member counts as one, or no longer.
-func (c *Config) joining(member directory.Principal) time.Duration {
-	if member.Kind == directory.ManagedIdentity {
-		return max(c.Membership, c.TokenCache)
+// tokenGroups finds the groups that the token of a managed identity knows. It is in the machine's cache for a while: its
+// groups, and what these are in, are as long ago as that is longer than any membership takes to count. nil: they are not old.
+func (c *Config) tokenGroups(policy *arm.Policy) func(azure.PrincipalID) []azure.PrincipalID {
+	age := c.TokenCache - c.Membership
+	if age <= 0 {
+		return nil
 	}
-	return c.Membership
+	now := c.Now
+	return func(id azure.PrincipalID) []azure.PrincipalID {
+		return append([]azure.PrincipalID{}, policy.Current().GroupsAt(id, now().Add(-age))...) // never nil: that is as the directory says
+	}
 }
 
 // openKeys reads or makes the certificate authority and the admin key, and a certificate for this run.

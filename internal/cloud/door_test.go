@@ -308,6 +308,46 @@ func TestMembershipDelays(t *testing.T) {
 	listed(both...)
 }
 
+// TestNestedMembershipDelays lets a managed identity wait for its token, whichever of the memberships that lead to a role changes.
+func TestNestedMembershipDelays(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.TokenCache = 24 * time.Hour })
+	rg := w.group(w.platform, "rg1")
+	u := w.application("u")
+	id, principal, _ := w.identity(rg, "id1")
+	m := w.machine(id)
+	team := func(name string) string {
+		return w.operator.do("POST", "/v1.0/groups", obj{"displayName": name, "mailNickname": name, "mailEnabled": false, "securityEnabled": true}).ok(201).str("id")
+	}
+	inner, outer := team("inner"), team("outer")
+	w.grant(outer, "Reader", rg)
+	add := func(group, member string) {
+		w.operator.do("POST", "/v1.0/groups/"+group+"/members/$ref", obj{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/" + member}).ok(204)
+	}
+	day := func() {
+		w.clock.Add(24*time.Hour + time.Second)
+		w.operator.renew()
+		w.refresh(u)
+		m = w.machine(id)
+	}
+	add(inner, u.id)
+	add(inner, principal)
+	day()
+	m.get(rg).refused(403, "AuthorizationFailed")
+	add(outer, inner)
+	u.get(rg).ok(200) // at once: --propagation-groups is not set
+	m.get(rg).refused(403, "AuthorizationFailed")
+	w.clock.Add(23 * time.Hour)
+	m = w.machine(id)
+	m.get(rg).refused(403, "AuthorizationFailed") // a new token has the old groups: it is in the cache
+	day()
+	m.get(rg).ok(200)
+	w.operator.do("DELETE", "/v1.0/groups/"+outer+"/members/"+inner+"/$ref", nil).ok(204)
+	u.get(rg).refused(403, "AuthorizationFailed")
+	m.get(rg).ok(200)
+	day()
+	m.get(rg).refused(403, "AuthorizationFailed")
+}
+
 // TestRebuild recreates clusters: a system-assigned identity is another one afterwards, a user-assigned one stays.
 func TestRebuild(t *testing.T) {
 	w := newWorld(t)

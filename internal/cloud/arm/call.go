@@ -65,6 +65,9 @@ func (c *Call) Target() azure.ID {
 
 // As is a provider's way through the door in the name of another principal, in the same transaction.
 func (c *Call) As(caller directory.Caller) *Call {
+	if groups := c.arm.cfg.GroupsOf; groups != nil && !caller.Resource.IsZero() {
+		caller.Groups = groups(caller.ID)
+	}
 	r := *c.Request
 	r.Caller, r.Header, r.Query, r.Body = caller, http.Header{}, url.Values{}, nil
 	return &Call{Request: &r, Tx: c.Tx, Now: c.Now, arm: c.arm}

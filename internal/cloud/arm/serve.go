@@ -27,7 +27,8 @@ type Config struct {
 	Policy       *Policy // follows the same store
 	Tenant       azure.GUID
 	Now          func() time.Time
-	Propagation  time.Duration // until a role assignment made or removed counts
+	Propagation  time.Duration                               // until a role assignment made or removed counts
+	GroupsOf     func(azure.PrincipalID) []azure.PrincipalID // that a managed identity's token knows; nil: as the directory has them
 	Authenticate func(*http.Request) (directory.Caller, *azure.Error)
 	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
 	Providers    []Provider

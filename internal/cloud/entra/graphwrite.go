@@ -415,7 +415,7 @@ func (c *graphCall) addMember() (any, *azure.Error) {
 	case err == nil && c.Now().Before(m.Until): // it still counts, and goes on
 		m.Until = time.Time{}
 	case err == nil || errors.Is(err, store.ErrNotFound):
-		m = directory.Membership{Group: group.ID, Member: member.ID, From: c.joining(member)}
+		m = directory.Membership{Group: group.ID, Member: member.ID, From: c.joining()}
 	default:
 		return nil, c.failed(err, member.ID.String())
 	}
@@ -425,15 +425,12 @@ func (c *graphCall) addMember() (any, *azure.Error) {
 	return nil, nil
 }
 
-// joining is when a membership that is made or removed now begins to count, or not to; zero: at once.
-func (c *graphCall) joining(member directory.Principal) time.Time {
-	if c.Joining == nil {
+// joining is when a membership that is made or removed now begins to count, or not to; zero: at once, for everybody.
+func (c *graphCall) joining() time.Time {
+	if c.Joining == 0 && c.GroupsOf == nil {
 		return time.Time{}
 	}
-	if d := c.Joining(member); d > 0 {
-		return c.Now().Add(d).UTC()
-	}
-	return time.Time{}
+	return c.Now().Add(c.Joining).UTC()
 }
 
 func (c *graphCall) removeMember() (any, *azure.Error) {
@@ -460,11 +457,7 @@ func (c *graphCall) removeMember() (any, *azure.Error) {
 
 // endMember removes a membership, which may count for a while yet.
 func (c *graphCall) endMember(m directory.Membership) error {
-	p, err := directory.Get(c.tx, m.Member)
-	if err != nil {
-		return err
-	}
-	if m.Until = c.joining(p); m.Until.IsZero() {
+	if m.Until = c.joining(); m.Until.IsZero() {
 		return directory.RemoveMember(c.tx, m.Group, m.Member)
 	}
 	return directory.AddMember(c.tx, m)

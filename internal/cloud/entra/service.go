@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"aksid/internal/azure"
-	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
 )
 
@@ -27,9 +26,10 @@ type Config struct {
 	Store  store.Store // of the directory
 	Now    func() time.Time
 	// Propagation is how long until a federated credential counts, Joining until a group's new or removed member does.
-	Propagation time.Duration
-	Joining     func(member directory.Principal) time.Duration // nil: at once
-	Log         *slog.Logger                                   // told of faults of our own, which clients see as Azure's
+	Propagation, Joining time.Duration
+	// GroupsOf are the groups that a managed identity's token knows, which may be old; nil: those that the directory has.
+	GroupsOf func(azure.PrincipalID) []azure.PrincipalID
+	Log      *slog.Logger // told of faults of our own, which clients see as Azure's
 }
 
 // Service issues and verifies tokens, and serves the directory.

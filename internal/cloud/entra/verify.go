@@ -133,7 +133,11 @@ func (s *Service) verify(r *http.Request, audiences []string) (directory.Caller,
 	if refused = s.check(v.claims, audiences); refused != nil {
 		return directory.Caller{}, refused
 	}
-	return v.caller, nil
+	caller := v.caller
+	if s.GroupsOf != nil && !caller.Resource.IsZero() {
+		caller.Groups = s.GroupsOf(caller.ID)
+	}
+	return caller, nil
 }
 
 // bearer takes the token out of a request.
