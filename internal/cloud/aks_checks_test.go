@@ -126,6 +126,20 @@ func TestPrivateClusters(t *testing.T) {
 		t.Errorf("the deleted cluster left %v", links)
 	}
 
+	// A network that the user has linked to the zone already stays linked as it is.
+	mine := s.zone + "/virtualNetworkLinks/mine"
+	op.run("PUT", mine, obj{"location": "global", "properties": obj{"registrationEnabled": false, "virtualNetwork": obj{"id": s.vnet}}})
+	zone = s.grant(s.principal, "Private DNS Zone Contributor", s.zone)
+	if got := s.create(op, "linked", userIdentity(s.user), private(s.zone)); got.str("properties.provisioningState") != "Succeeded" {
+		t.Errorf("with a zone that is linked: %s", got.raw)
+	}
+	if links := op.get(s.zone + "/virtualNetworkLinks").ok(200).list("id"); len(links) != 1 || links[0] != mine {
+		t.Errorf("links of the zone: %v", links)
+	}
+	op.run("DELETE", s.cluster(s.rg, "linked").id, nil)
+	op.get(mine).ok(200)
+	op.delete(zone).ok(200)
+
 	own := s.create(op, "c2", system, private("system")).ok(200)
 	zones := op.get(s.cluster(s.rg, "c2").nodes + "/providers/Microsoft.Network/privateDnsZones").ok(200).list("name")
 	if len(zones) != 1 || !strings.HasSuffix(own.str("properties.privateFQDN"), "."+zones[0]) || !strings.HasSuffix(zones[0], ".privatelink.westeurope.azmk8s.io") {

@@ -63,8 +63,17 @@ func (a *alerter) run(ctx context.Context) {
 	}
 }
 
-// follow tells of everything since the last time.
+// follow tells of everything since the last time. While nobody wants to be told, nothing is read: an alert that is made later
+// is not for what was before it.
 func (a *alerter) follow(ctx context.Context) error {
+	wanted := false
+	err := a.arm.Look(ctx, func(c *arm.Call) (err error) {
+		wanted, err = provider.HasAlerts(c)
+		return err
+	})
+	if err != nil || !wanted {
+		return err
+	}
 	at, err := a.cursor(ctx)
 	if err != nil {
 		return err

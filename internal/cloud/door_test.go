@@ -117,6 +117,7 @@ func TestRefusals(t *testing.T) {
 	if got := nobody.get("/subscriptions").ok(200).list("id"); len(got) != 0 {
 		t.Errorf("who has no role sees subscriptions: %v", got)
 	}
+	nobody.get(w.platform+"/resourceGroups").refused(403, "AuthorizationFailed", "'Microsoft.Resources/subscriptions/resourceGroups/read' over scope '"+w.platform+"'")
 	w.grant(nobody.id, "Reader", rg1)
 	nobody.get(rg1).ok(200)
 	nobody.get(strings.Replace(rg1, "/rg1", "/rg10", 1)).refused(403, "AuthorizationFailed")

@@ -115,10 +115,14 @@ func TestAlerts(t *testing.T) {
 	op.put(group, obj{"location": "westeurope", "properties": obj{"webhookReceivers": []obj{{"name": "h", "serviceUri": "http://example.com/"}}}}).refused(400, "BadRequest")
 	op.put(group, obj{"location": "westeurope", "properties": obj{"groupShortName": "ag", "webhookReceivers": []obj{{"name": "h", "serviceUri": hook.URL}}}}).ok(201)
 	alert := rg + "/providers/Microsoft.Insights/activityLogAlerts/roles"
+	_, earlier, _ := w.identity(rg, "id0")
+	w.grant(earlier, "Contributor", w.platform) // nobody wants to know of it yet
+	w.clock.Add(time.Second)
 	op.put(alert, obj{"location": "westeurope", "properties": obj{}}).refused(400, "BadRequest")
 	op.put(alert, obj{"location": "westeurope", "properties": obj{"scopes": []string{w.platform}, "actions": obj{"actionGroups": []obj{{"actionGroupId": group}}},
 		"condition": obj{"allOf": []obj{{"field": "category", "equals": "Administrative"}, {"field": "operationName", "equals": "Microsoft.Authorization/roleAssignments/write"},
 			{"field": "status", "containsAny": []string{"Succeeded"}}}}}}).ok(201)
+	w.clock.Add(time.Second)
 	_, principal, _ := w.identity(rg, "id1")
 	w.grant(principal, "Contributor", w.platform)
 	select {

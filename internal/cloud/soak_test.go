@@ -42,7 +42,6 @@ func TestSoak(t *testing.T) {
 		t.Error("no call failed on purpose")
 	}
 	s.checkMemory()
-	s.w.operator.do("GET", "/subscriptions", nil).ok(200)
 	s.w.restart()
 	for _, c := range s.clients {
 		c.check()

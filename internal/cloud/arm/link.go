@@ -86,7 +86,7 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 	if c.service {
 		return nil
 	}
-	if sub := target.Subscription(); sub != "" {
+	if sub := target.Subscription(); sub != "" && len(c.Policy().ManagementGroups(azure.SubscriptionID(sub))) == 0 {
 		if doc, err := c.Load(azure.SubscriptionID(sub)); err != nil || doc == nil {
 			return c.foreign(err, action, sub)
 		}

@@ -103,7 +103,7 @@ func shortID(typ string, names []string) string {
 // findSubscription checks that the subscription of an id exists.
 func (c *Call) findSubscription() *azure.Error {
 	sub := c.ID.Subscription()
-	if sub == "" {
+	if sub == "" || len(c.Policy().ManagementGroups(azure.SubscriptionID(sub))) > 0 { // it is under one, and never goes
 		return nil
 	}
 	return c.find(azure.SubscriptionID(sub), azure.SubscriptionNotFound.Format(azure.Fields{"subscription": sub}))
@@ -143,6 +143,11 @@ func (c *Call) list() (answer, *azure.Error) {
 			scope = scope.Join("providers", ns)
 		}
 		if err := c.authorize(c.Type.read(), scope); err != nil {
+			return answer{}, err
+		}
+	}
+	if c.Type.Sees != nil && !c.Type.Sees(c, c.ID) {
+		if err := c.authorize(c.Type.read(), c.ID); err != nil {
 			return answer{}, err
 		}
 	}

@@ -177,7 +177,9 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 		err = a.cfg.Store.View(ctx, work)
 	}
 	if err == nil {
-		a.work.wake()
+		if req.writes() {
+			a.work.wake()
+		}
 		return ans, nil
 	}
 	if errors.Is(err, errTried) {

@@ -66,9 +66,10 @@ type Type struct {
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
 	Get           func(*Call) (Doc, *azure.Error)
 	List          func(*Call) iter.Seq2[Doc, error]
-	Open          bool // Get and List decide by themselves what the caller may see
-	AnyoneCreates bool // writing a new one needs no right
-	Trims         bool // everyone may list; the list shows what the caller may read
+	Open          bool                       // Get and List decide by themselves what the caller may see
+	AnyoneCreates bool                       // writing a new one needs no right
+	Trims         bool                       // everyone may list; the list shows what the caller may read
+	Sees          func(*Call, azure.ID) bool // of a type that trims: who sees nothing there may not list; nil: everybody does
 
 	inside *Child // of a type that is stored in its parent
 	parent *Type

@@ -103,6 +103,12 @@ func writePrivateName(c, as *arm.Call) *azure.Error {
 		}
 	}
 	for _, network := range networks(c) {
+		if linked, err := isLinked(c, zone, network); err != nil || linked {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := ensureAs(c, as, zoneLink(c, zone, network), arm.Doc{"location": "global", "properties": arm.Doc{
 			"registrationEnabled": false, "virtualNetwork": arm.Doc{"id": network.String()}}}); err != nil {
 			return err
@@ -110,6 +116,21 @@ func writePrivateName(c, as *arm.Call) *azure.Error {
 	}
 	_, err = ensureAs(c, as, zoneRecord(c, zone), arm.Doc{"properties": arm.Doc{"ttl": json.Number("300"), "aRecords": []any{arm.Doc{"ipv4Address": address}}}})
 	return err
+}
+
+// isLinked reports whether the user has linked a zone to a network already: a second link cannot be.
+func isLinked(c *arm.Call, zone, network azure.ID) (bool, *azure.Error) {
+	own := zoneLink(c, zone, network)
+	for d, err := range c.Find(network.Key()) {
+		if err != nil {
+			return false, arm.Fault(err)
+		}
+		id := azure.MustID(arm.Str(d, "id"))
+		if strings.EqualFold(id.Type(), typeZoneLink) && id.Parent().Equal(zone) && !id.Equal(own) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // makeEndpoint makes the private endpoint that nodes reach the API server by, and returns its address.

@@ -252,6 +252,14 @@ type Alert struct {
 	Body arm.Doc
 }
 
+// HasAlerts reports whether there is any activity log alert.
+func HasAlerts(c *arm.Call) (bool, error) {
+	for _, err := range c.Find("alerts") {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // MetAlerts are the alerts that an event of the activity log meets, one for each webhook.
 func MetAlerts(c *arm.Call, event arm.Doc) ([]Alert, error) {
 	var out []Alert
@@ -259,7 +267,7 @@ func MetAlerts(c *arm.Call, event arm.Doc) ([]Alert, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !arm.Bool(d, "properties.enabled") || !inScopes(d, event) || !meets(arm.List(d, "properties.condition.allOf"), event) {
+		if !arm.Bool(d, "properties.enabled") || before(event, d) || !inScopes(d, event) || !meets(arm.List(d, "properties.condition.allOf"), event) {
 			continue
 		}
 		hooks, err := webhooks(c, d)
@@ -272,6 +280,13 @@ func MetAlerts(c *arm.Call, event arm.Doc) ([]Alert, error) {
 		}
 	}
 	return out, nil
+}
+
+// before reports whether an event was before an alert was made.
+func before(event, alert arm.Doc) bool {
+	made, err := time.Parse(time.RFC3339Nano, arm.Str(alert, "_.systemData.createdAt"))
+	at, ok := eventTime(arm.Str(event, "eventTimestamp"))
+	return err == nil && ok && at.Before(made.Truncate(100*time.Nanosecond)) // an event's time has seven digits
 }
 
 func inScopes(alert, event arm.Doc) bool {

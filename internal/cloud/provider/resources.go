@@ -29,7 +29,7 @@ func resources() arm.Provider {
 		row(arm.Type{Name: azure.TypeSubscription + "/resources", Place: arm.InSubscription, Open: true, List: listResources}),
 		row(arm.Type{Name: azure.TypeResourceGroup + "/resources", Open: true, List: listResources}),
 		row(arm.Type{Name: azure.TypeResourceGroup, Shown: "Microsoft.Resources/resourceGroups", Place: arm.InSubscription, Tracked: true,
-			Codes: arm.Codes{Delete: 202, Gone: 404}, Trims: true, Keep: []string{"managedBy"}, Actions: moves(),
+			Codes: arm.Codes{Delete: 202, Gone: 404}, Trims: true, Sees: seesInto, Keep: []string{"managedBy"}, Actions: moves(),
 			Check: checkGroup, Deleting: []arm.Step{deleteGroup}}),
 	}...)}
 }
