@@ -43,6 +43,9 @@ var lookups = map[string]string{
 	"acr": "acr show -n netscriptacr --query id -o tsv",
 	"set": "vmss list -g rg-nodes --query [0].name -o tsv",
 
+	"workspace-monitor": "monitor log-analytics workspace show -g rg-monitor -n logs --query id -o tsv",
+	"people-monitor":    "monitor action-group show -g rg-monitor -n people --query id -o tsv",
+
 	"id-move":   "identity show -g rg-move -n id-move --query id -o tsv",
 	"rt-move":   "network route-table show -g rg-move -n rt --query id -o tsv",
 	"vnet-move": "network vnet show -g rg-move -n spoke --query id -o tsv",
