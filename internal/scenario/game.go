@@ -253,7 +253,7 @@ func (g *game) tidy(ctx context.Context) error {
 // tell says what was counted.
 func (g *game) tell(how string, t tally) {
 	g.works("%d load tests after %d rebuilds, roles %s: %d failed at the registry (%.1f %%), %d at the disk; all worked %s after a rebuild",
-		t.runs, t.rebuilt, how, t.pulls, t.share(), t.attaches, t.slowest.Round(time.Second))
+		t.runs, t.rebuilt, how, t.pulls, t.share(), t.attaches, t.slowest.Truncate(time.Minute))
 }
 
 func (g *game) design(ctx context.Context) error {
@@ -350,8 +350,8 @@ func (g *game) rebuildsAgain(ctx context.Context) error {
 	})
 	g.measure(Figure{
 		Name: "from a rebuilt cluster to one on which all works", Case: "46 minutes less",
-		Here: fmt.Sprintf("%s → %s", g.before.slowest.Round(time.Second), g.after.slowest.Round(time.Second)), How: "the local Azure's clock; the ticket's time is given",
-		Holds: (g.before.slowest - g.after.slowest).Round(time.Minute) == ticket,
+		Here: fmt.Sprintf("%s → %s", g.before.slowest.Truncate(time.Minute), g.after.slowest.Truncate(time.Minute)), How: "the local Azure's clock; the ticket's time is given",
+		Holds: g.before.slowest.Truncate(time.Minute)-g.after.slowest.Truncate(time.Minute) == ticket,
 	})
 	return nil
 }
