@@ -118,7 +118,7 @@ const versionFlag = "-X aksid/internal/cli.release="
 
 // build compiles a static program. The build id is left out: it would differ with the place that it is built in.
 func build(goos, goarch, version, to string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=auto",
 		"-ldflags", "-s -w -buildid= "+versionFlag+version, "-o", to, "./cmd/aksid")
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
