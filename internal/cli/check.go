@@ -252,7 +252,7 @@ func verdict(t report.Tally, failOn finding.Severity) error {
 	return nil
 }
 
-// load reads what the options name. Progress goes to standard error once it takes more than a second.
+// load reads what the options name. Progress goes to standard error where it takes long.
 func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error) {
 	var err error
 	if o.objects, err = readKube(o.Kube); err != nil {
@@ -263,7 +263,7 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 			return nil, usagef("--creator %s is no object id; see: az ad signed-in-user show --query id", o.Creator)
 		}
 	}
-	p := &progress{say: a.note}
+	p := a.progress()
 	source, err := a.source(ctx, o, p.set)
 	if err != nil {
 		return nil, err
@@ -418,11 +418,21 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	return l, nil
 }
 
-// progress says what is being done, once a second, from the first second on.
+// progress says what is being done, from the first pause on and once in each.
 type progress struct {
-	say  func(format string, args ...any)
-	mu   sync.Mutex
-	last string
+	say   func(format string, args ...any)
+	pause time.Duration
+	mu    sync.Mutex
+	last  string
+}
+
+// progress is told every second to who watches; a log has better uses for its lines.
+func (a *App) progress() *progress {
+	p := &progress{say: a.note, pause: 10 * time.Second}
+	if isTerminal(a.Err) {
+		p.pause = time.Second
+	}
+	return p
 }
 
 func (p *progress) set(s string) {
@@ -436,7 +446,7 @@ func (p *progress) start() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(time.Second)
+		tick := time.NewTicker(p.pause)
 		defer tick.Stop()
 		for said := ""; ; {
 			select {

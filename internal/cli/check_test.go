@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"aksid/internal/finding"
 	"aksid/internal/report"
@@ -85,10 +86,17 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// Progress ends with what it is about, said or not.
-func TestProgressStops(t *testing.T) {
-	p := &progress{say: func(string, ...any) {}}
-	stop := p.start()
+// Progress is told once it changes, and ends with what it is about.
+func TestProgress(t *testing.T) {
+	said := make(chan string, 8)
+	p := &progress{say: func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }, pause: time.Millisecond}
 	p.set("reading")
+	stop := p.start()
+	if got := <-said; got != "reading" {
+		t.Errorf("it says %q", got)
+	}
 	stop()
+	if len(said) > 0 {
+		t.Errorf("it says %q again", <-said)
+	}
 }

@@ -117,7 +117,7 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	p := &progress{say: a.note}
+	p := a.progress()
 	d.Progress = p.set
 	shown := p.start()
 	r, err := d.Run(ctx, e)
@@ -220,7 +220,7 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 	if err != nil {
 		return err
 	}
-	p := &progress{say: a.note}
+	p := a.progress()
 	stop := p.start()
 	t, err := drill.Agreement{
 		Configurations: o.Agreement, Seed: o.Seed, First: o.First, Parallel: o.Parallel, Program: program,
