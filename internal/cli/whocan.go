@@ -73,7 +73,7 @@ func runWhoCan(ctx context.Context, a *App, o whoCanOptions) error {
 	if err != nil {
 		return err
 	}
-	o.Keep, o.People = o.Save != "", true
+	o.Keep, o.People = o.Save != "", !o.Billable
 	if !q.Scope.IsZero() {
 		o.Also = append(o.Also, q.Scope)
 	}
