@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,17 +70,28 @@ func (a Agreement) Run(ctx context.Context) (t Tally, err error) {
 	begun := time.Now()
 	t = Tally{Seed: a.Seed, Disagreements: []Disagreement{}}
 	defer func() { t.Seconds = time.Since(begun).Round(time.Millisecond).Seconds() }()
-	for from := 0; from < a.Configurations; from += a.Batch {
-		if err := a.batch(ctx, a.First+from, min(a.Batch, a.Configurations-from), &t); err != nil {
-			return t, err
-		}
-	}
-	return t, nil
+	sum := tallying{Tally: &t}
+	batches := (a.Configurations + a.Batch - 1) / a.Batch
+	err = each(ctx, batchesAtATime, batches, func(ctx context.Context, i int) error {
+		from := i * a.Batch
+		return a.batch(ctx, a.First+from, min(a.Batch, a.Configurations-from), &sum)
+	})
+	slices.SortStableFunc(t.Disagreements, func(x, y Disagreement) int { return x.Configuration - y.Configuration })
+	return t, err
+}
+
+// batchesAtATime is how many batches are under way: some are built or waited for while others are acted out.
+const batchesAtATime = 3
+
+// tallying is a Tally that several batches come to.
+type tallying struct {
+	mu sync.Mutex
+	*Tally
 }
 
 // batch is some of the configurations in a local Azure of their own: all are built, then all are read at once as check
 // reads them, then all are acted out.
-func (a Agreement) batch(ctx context.Context, first, n int, t *Tally) (err error) {
+func (a Agreement) batch(ctx context.Context, first, n int, t *tallying) (err error) {
 	az, stop, err := a.NewAzure(ctx)
 	if err != nil {
 		return err
@@ -113,11 +125,10 @@ func (a Agreement) batch(ctx context.Context, first, n int, t *Tally) (err error
 		return err
 	}
 	defer p.Close()
-	var mu sync.Mutex
 	return each(ctx, a.Parallel, n, func(ctx context.Context, i int) error {
 		done, err := all[i].act(ctx, e, p, a.WithoutAction)
-		mu.Lock()
-		defer mu.Unlock()
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		t.count(all[i], done)
 		if a.Progress != nil {
 			a.Progress(t.Configurations, t.Operations, len(t.Disagreements))
