@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -89,33 +90,32 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.AddCommand( // in the order of use
-		newCheck(a),
-		newFix(a),
-		newWait(a),
-		newExplain(a),
-		newList(a),
-		newDiff(a),
-		newRunbook(a),
-		newWhoCan(a),
-		newPolicy(a),
-		newBreakglass(a),
-		newEvidence(a),
-		newWatch(a),
-		newDemo(a),
-		newScenario(a),
-		newUp(a),
-		newExport(a),
-		newExec(a),
-		newToken(a),
-		newClock(a),
-		newFault(a),
-		newDrill(a),
-		newKubernetes(a),
-		newLeast(a),
-		newVersion(a),
-	)
+	for title, commands := range a.commands() {
+		root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+		for _, c := range commands {
+			c.GroupID = title
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID(program)
+	root.SetCompletionCommandGroupID(program)
 	return root
+}
+
+func init() { cobra.EnableCommandSorting = false } // commands stand in the order of use
+
+// program is the group of commands about aksid itself.
+const program = "This program"
+
+// commands are all commands, in groups with a title, in the order of use.
+func (a *App) commands() iter.Seq2[string, []*cobra.Command] {
+	return func(yield func(string, []*cobra.Command) bool) {
+		_ = yield("What an identity lacks", []*cobra.Command{newCheck(a), newExplain(a), newFix(a), newWait(a)}) &&
+			yield("The practice", []*cobra.Command{newList(a), newDiff(a), newWhoCan(a), newPolicy(a), newBreakglass(a), newWatch(a), newEvidence(a), newRunbook(a)}) &&
+			yield("Proof", []*cobra.Command{newDemo(a), newScenario(a), newDrill(a), newLeast(a)}) &&
+			yield("The local Azure", []*cobra.Command{newUp(a), newExec(a), newToken(a), newClock(a), newFault(a), newKubernetes(a), newExport(a)}) &&
+			yield(program, []*cobra.Command{newVersion(a)})
+	}
 }
 
 func unknownCommand(root *cobra.Command, name string) error {
