@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/hex"
@@ -77,6 +78,9 @@ func NamedGUID(parts ...string) GUID {
 
 // IsZero reports whether g is the nil GUID.
 func (g GUID) IsZero() bool { return g == GUID{} }
+
+// Compare orders GUIDs as their texts are ordered.
+func (g GUID) Compare(other GUID) int { return bytes.Compare(g[:], other[:]) }
 
 // Hex is the form without dashes, which some Azure messages print.
 func (g GUID) Hex() string { return hex.EncodeToString(g[:]) }

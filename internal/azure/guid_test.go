@@ -114,3 +114,13 @@ func TestNamedGUID(t *testing.T) {
 		}
 	}
 }
+
+// GUIDs are ordered as their texts are.
+func TestCompare(t *testing.T) {
+	for range 1000 {
+		a, b := NewGUID(), NewGUID()
+		if got, want := a.Compare(b), strings.Compare(a.String(), b.String()); got != want || a.Compare(a) != 0 {
+			t.Fatalf("%s, %s: %d, want %d", a, b, got, want)
+		}
+	}
+}

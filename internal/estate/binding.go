@@ -102,7 +102,7 @@ func (e *Estate) indexIdentities() {
 		}
 	}
 	slices.SortFunc(e.secretive, func(x, y Object) int {
-		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), compareIDs(x.ID, y.ID))
+		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), azure.GUID.Compare(x.ID, y.ID))
 	})
 }
 

@@ -126,10 +126,8 @@ func (b *builder) seal() {
 
 // sortedIDs are the keys of a map, in their order.
 func sortedIDs[V any](m map[azure.PrincipalID]V) []azure.PrincipalID {
-	return slices.SortedFunc(maps.Keys(m), compareIDs)
+	return slices.SortedFunc(maps.Keys(m), azure.GUID.Compare)
 }
-
-func compareIDs(x, y azure.PrincipalID) int { return strings.Compare(x.String(), y.String()) }
 
 // isCollection reports whether a document is what Save wrote.
 func isCollection(m map[string]any) bool { _, ok := m["aksidCollection"]; return ok }

@@ -115,7 +115,7 @@ func (w *walk) directory(ctx context.Context) {
 	}
 	ids = append(ids, w.changers()...)
 	w.mu.Unlock()
-	slices.SortFunc(ids, func(a, b azure.PrincipalID) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(ids, azure.GUID.Compare)
 	const most = 1000 // ids in one call of getByIds (Microsoft Graph reference)
 	for chunk := range slices.Chunk(slices.Compact(ids), most) {
 		w.once("objects "+chunk[0].String(), func() { w.objects(ctx, chunk) })

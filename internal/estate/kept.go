@@ -41,7 +41,7 @@ const (
 // Objects are the objects of the directory that are known, by their object ids.
 func (e *Estate) Objects() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		ids := slices.SortedFunc(maps.Keys(e.objects), func(x, y azure.GUID) int { return strings.Compare(x.String(), y.String()) })
+		ids := slices.SortedFunc(maps.Keys(e.objects), azure.GUID.Compare)
 		for _, id := range ids {
 			if !yield(e.objects[id]) {
 				return

@@ -130,7 +130,7 @@ func (b *builder) settlePeople() {
 	}
 	for _, all := range []map[azure.PrincipalID][]azure.PrincipalID{e.members, e.owners} {
 		for _, list := range all {
-			slices.SortFunc(list, compareIDs)
+			slices.SortFunc(list, azure.GUID.Compare)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func TestPeople(t *testing.T) {
 			{"owners", e.Owners, deployOID, []azure.PrincipalID{annOID, bobOID}, true},
 			{"owners", e.Owners, controlPlaneOID, nil, false},
 		} {
-			slices.SortFunc(c.want, compareIDs)
+			slices.SortFunc(c.want, azure.GUID.Compare)
 			if got, known := c.of(c.p); !slices.Equal(got, c.want) || known != c.known {
 				t.Errorf("%s of %s: %v %v, want %v %v", c.what, c.p, got, known, c.want, c.known)
 			}

@@ -154,13 +154,11 @@ func (m *maker) definitions(used map[azure.GUID]bool) []object {
 		}
 	}
 	out := []object{}
-	for _, id := range slices.SortedFunc(maps.Keys(byID), compareIDs) {
+	for _, id := range slices.SortedFunc(maps.Keys(byID), azure.GUID.Compare) {
 		out = append(out, byID[id])
 	}
 	return out
 }
-
-func compareIDs(x, y azure.GUID) int { return strings.Compare(x.String(), y.String()) }
 
 func roleDocument(r *rbac.Role) object {
 	var permissions []object
@@ -216,7 +214,7 @@ func (m *maker) directory() {
 		Whole   bool                `json:"complete"` // all of them were read
 	}
 	principals, groups := []principal{}, []group{}
-	for _, id := range slices.SortedFunc(maps.Keys(m.matters.principals), compareIDs) {
+	for _, id := range slices.SortedFunc(maps.Keys(m.matters.principals), azure.GUID.Compare) {
 		o, known := m.Estate.Object(id)
 		principals = append(principals, principal{id, o.Type, o.Name, o.App, o.Managed, known == estate.Known, known != estate.Unread, m.matters.acts[id]})
 		members, _ := m.Estate.Members(id)

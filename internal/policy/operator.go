@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -156,21 +157,11 @@ func order(value, target any) (int, error) {
 	_, text2 := target.(string)
 	switch {
 	case number1 && number2 && !(text1 && text2):
-		return compare(a, b), nil
+		return cmp.Compare(a, b), nil
 	case text1 && text2:
 		return orderTexts(value.(string), target.(string)), nil
 	}
 	return 0, fmt.Errorf("the value of type '%s' cannot be compared with one of type '%s'", typeOf(value), typeOf(target))
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func orderTexts(s, t string) int {

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"math/bits"
@@ -237,7 +238,7 @@ func extreme(name string, sign int) func(*env, []any) (any, error) {
 			if !ok {
 				return nil, faultf("The template language function '%s' expects its parameters to be integers. The provided value is of type '%s'. "+seeFunctions, name, typeName(v))
 			}
-			if best == nil || sign*cmpInt(n, best.(int64)) > 0 {
+			if best == nil || sign*cmp.Compare(n, best.(int64)) > 0 {
 				best = n
 			}
 		}
@@ -246,16 +247,6 @@ func extreme(name string, sign int) func(*env, []any) (any, error) {
 		}
 		return best, nil
 	}
-}
-
-func cmpInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func toInt(e *env, a []any) (any, error) {

@@ -132,7 +132,7 @@ func (a *Asker) sorted(found map[azure.PrincipalID]*Person) []Person {
 	}
 	slices.SortFunc(out, func(x, y Person) int {
 		return cmp.Or(x.Distance-y.Distance, strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)),
-			strings.Compare(x.Principal.String(), y.Principal.String()))
+			x.Principal.Compare(y.Principal))
 	})
 	return out
 }
@@ -205,6 +205,6 @@ func sortedKeys(m map[azure.PrincipalID]*Person) []azure.PrincipalID {
 	for id := range m {
 		out = append(out, id)
 	}
-	slices.SortFunc(out, func(x, y azure.PrincipalID) int { return strings.Compare(x.String(), y.String()) })
+	slices.SortFunc(out, azure.GUID.Compare)
 	return out
 }
