@@ -125,11 +125,12 @@ func evidenceInput(ctx context.Context, a *App, o *evidenceOptions) (in evidence
 	if in.Record, err = readRecord(o.Record); err != nil {
 		return in, err
 	}
-	now, err := a.clock(ctx, o.sourceOptions)
+	measured, err := a.clock(ctx, o.sourceOptions)
 	if err != nil {
 		return in, err
 	}
-	if now, err = a.fixedTime(now); err != nil {
+	now, err := a.fixedTime(measured)
+	if err != nil {
 		return in, err
 	}
 	in.Now, in.Version, in.Redact, in.Check.Now = now, built().Version, o.Redact != "", now
@@ -144,6 +145,9 @@ func evidenceInput(ctx context.Context, a *App, o *evidenceOptions) (in evidence
 	in.Collector = evidence.Collector{Object: by.Object, Tenant: by.Tenant, Name: by.Name}
 	source, err := a.source(ctx, o.sourceOptions, func(string) {})
 	if live, ok := source.(estate.Live); ok && err == nil {
+		if now != measured { // fixed: what is read while a bundle is made is read at that time
+			in.Estate.At = now
+		}
 		if in.Rights, err = live.Self(ctx); err != nil {
 			return in, unreadError{err}
 		}
