@@ -122,6 +122,7 @@ type facts struct {
 	assignments, schedules, denies int
 	changes                        []change
 	changers                       []*changer
+	actors                         []*actor
 	accepted                       []*finding.Acceptance
 	cases                          []*breakglass.Case
 	problems                       []string

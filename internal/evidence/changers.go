@@ -2,16 +2,16 @@ package evidence
 
 import (
 	"cmp"
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
-	"aksid/internal/rbac"
+	"aksid/internal/whocan"
 )
 
-// changer is a role by which somebody may change what the clusters stand on.
+// changer is a role by which somebody can change what the clusters stand on.
 type changer struct {
 	Principal azure.PrincipalID   `json:"principalId"`
 	Name      string              `json:"principalName,omitempty"`
@@ -24,76 +24,56 @@ type changer struct {
 	Members   []azure.PrincipalID `json:"members,omitempty"` // of a group
 }
 
-// changeables are what a reviewer asks about: who may change it. In the order of the summary.
-var changeables = []struct {
-	what   string
-	action azure.Action
-	at     func(*estate.Estate, *estate.Cluster) []azure.ID
-}{
-	{"roles", "Microsoft.Authorization/roleAssignments/write", func(e *estate.Estate, c *estate.Cluster) []azure.ID {
-		return append(slices.Clone(c.References()), c.ID, c.NodeGroup())
-	}},
-	{"clusters", "Microsoft.ContainerService/managedClusters/write", func(_ *estate.Estate, c *estate.Cluster) []azure.ID { return []azure.ID{c.ID} }},
-	{"identities", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write", func(e *estate.Estate, c *estate.Cluster) (out []azure.ID) {
-		for _, id := range e.Identities(c) {
-			out = append(out, id.Resource)
-		}
-		return out
-	}},
-	{"networks", "Microsoft.Network/virtualNetworks/subnets/write", func(_ *estate.Estate, c *estate.Cluster) []azure.ID { return c.Subnets() }},
-	{"load balancers", "Microsoft.Network/loadBalancers/write", func(_ *estate.Estate, c *estate.Cluster) []azure.ID { return []azure.ID{c.NodeGroup()} }},
-	{"disks", "Microsoft.Compute/disks/write", func(_ *estate.Estate, c *estate.Cluster) []azure.ID { return []azure.ID{c.NodeGroup()} }},
+// actor is somebody who could act as an identity of a cluster.
+type actor struct {
+	Cluster   azure.ID            `json:"cluster"`
+	Role      estate.IdentityRole `json:"identityRole"`
+	Identity  azure.PrincipalID   `json:"identityPrincipalId"`
+	Principal azure.PrincipalID   `json:"principalId"`
+	Name      string              `json:"principalName"`
+	Type      string              `json:"principalType,omitempty"`
+	Steps     int                 `json:"steps"` // to take before that
+	Paths     []string            `json:"paths"` // the shortest ones
+	Unsure    string              `json:"unsure,omitempty"`
+	label     string
 }
 
-// changers adds who may change roles, clusters, their identities, networks and disks, by which role.
+// steps are how many somebody may have to take first, in roles/who-can-act.json.
+const steps = 2
+
+// changers adds who may change what the clusters stand on, by which role, and who could act as their identities.
 func (m *maker) changers() {
-	found := map[string]*changer{}
-	note := func(key string, g rbac.Grant, eligible bool, what string) {
-		x := found[key]
-		if x == nil {
-			o, _ := m.Estate.Object(g.Principal)
-			members, _ := m.Estate.Members(g.Principal)
-			x = &changer{g.Principal, m.who(g.Principal), cmp.Or(o.Type, g.PrincipalType), m.Estate.RoleName(g.Role), g.Scope, eligible, g.Condition != "", nil, members}
-			found[key] = x
-		}
-		if !slices.Contains(x.May, what) {
-			x.May = append(x.May, what)
-		}
+	ask := whocan.NewAsker(m.Estate, azure.Root, cmp.Or(m.Estate.At, m.Now), steps)
+	m.facts.changers = []*changer{}
+	for _, h := range ask.Holdings() {
+		members, _ := m.Estate.Members(h.Principal)
+		m.facts.changers = append(m.facts.changers, &changer{h.Principal, m.who(h.Principal), h.Type, h.Role, h.Scope, h.Kind == whocan.TakeUp, h.Condition != "", h.May, members})
 	}
-	for _, ask := range changeables {
-		for _, c := range m.Estate.Clusters {
-			for _, scope := range ask.at(m.Estate, c) {
-				if scope.IsZero() {
-					continue
-				}
-				for g := range m.Estate.Policy.WhoCan(ask.action, scope) {
-					note(g.ID.Key(), g, false, ask.what)
-				}
-				for _, s := range m.eligible(ask.action, scope) {
-					note(s.ID.Key(), s.Grant, true, ask.what)
-				}
+	m.add("roles/who-can-change.json", m.facts.changers)
+	m.facts.actors = []*actor{}
+	for _, c := range m.Estate.Clusters {
+		own := m.Estate.Identities(c)
+		for _, id := range own {
+			if id.Known() {
+				m.actors(ask, c, id, own)
 			}
 		}
 	}
-	out := []*changer{}
-	for _, key := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, found[key])
-	}
-	slices.SortStableFunc(out, func(x, y *changer) int {
-		return cmp.Or(len(y.May)-len(x.May), strings.Compare(x.Scope.Key(), y.Scope.Key()), strings.Compare(x.Name, y.Name))
-	})
-	m.add("roles/who-can-change.json", out)
-	m.facts.changers = out
+	m.add("roles/who-can-act.json", m.facts.actors)
 }
 
-// eligible are the roles that somebody may take up and that allow an action on a scope.
-func (m *maker) eligible(action azure.Action, scope azure.ID) []*estate.Schedule {
-	above := m.Estate.Policy.ManagementGroups(scope)
-	return slices.DeleteFunc(slices.Clone(m.Estate.Schedules()), func(s *estate.Schedule) bool {
-		role, ok := m.Estate.Policy.Role(s.Grant.Role)
-		covers := s.Grant.Scope.Contains(scope) || slices.ContainsFunc(above, s.Grant.Scope.Equal)
-		return s.Kind != estate.Eligible || !ok || !covers || !role.Grants(action, false)
-	})
+// actors notes who could act as an identity; what the cluster's identities can do to each other is AKS's work.
+func (m *maker) actors(ask *whocan.Asker, c *estate.Cluster, id estate.Identity, own []estate.Identity) {
+	for _, p := range ask.Become(id.Principal) {
+		if slices.ContainsFunc(own, func(i estate.Identity) bool { return i.Principal == p.Principal }) {
+			continue
+		}
+		x := &actor{c.ID, id.Role, id.Principal, p.Principal, p.Name, p.Type, p.Distance, nil, p.Unsure, id.Label()}
+		for _, path := range p.Paths {
+			x.Paths = append(x.Paths, path.String())
+		}
+		m.facts.actors = append(m.facts.actors, x)
+	}
 }
 
 func (m *maker) changerSection() section {
@@ -109,5 +89,27 @@ func (m *maker) changerSection() section {
 		t.Rows = append(t.Rows, []string{x.Name, x.Type, role, m.Estate.Place(x.Scope, azure.ID{}), strings.Join(x.May, ", ")})
 	}
 	return section{Title: "Who may change what the clusters stand on", Table: t,
-		Text: []string{"By a role of its own or of its group; who could get there by other ways, as by owning a group or an application, aksid who-can tells. In full: roles/who-can-change.json."}}
+		Text: []string{"By a role of its own or of its group. In full: roles/who-can-change.json."}}
+}
+
+// mostActors bounds the table of who could act as an identity; the file has them all.
+const mostActors = 200
+
+// actorSection names who could act as an identity, by the shortest path.
+func (m *maker) actorSection() section {
+	t := &table{Heads: []string{"cluster", "identity", "who", "kind", "how"}}
+	for _, x := range m.facts.actors {
+		how := x.Paths[0]
+		if x.Unsure != "" {
+			how += "; not certain: " + x.Unsure
+		}
+		t.Rows = append(t.Rows, []string{x.Cluster.Name(), x.label, x.Name, x.Type, how})
+	}
+	s := section{Title: "Who could act as the clusters' identities", Table: t,
+		Text: []string{fmt.Sprintf("Also after up to %d steps that they may take, such as joining a group that they own. Further paths: roles/who-can-act.json.", steps)}}
+	if n := len(t.Rows); n > mostActors {
+		t.Rows = t.Rows[:mostActors]
+		s.Text = append(s.Text, fmt.Sprintf("The first %d of %d are shown.", mostActors, n))
+	}
+	return s
 }

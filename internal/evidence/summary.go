@@ -44,7 +44,7 @@ func (m *maker) summary() {
 	d := document{
 		Title: "Evidence: identities of AKS clusters",
 		Lead:  m.lead(),
-		Sections: []section{m.clusterSection(), m.findingSection(), m.acceptedSection(), m.highSection(), m.changerSection(), m.changeSection(), m.breakglassSection(),
+		Sections: []section{m.clusterSection(), m.findingSection(), m.acceptedSection(), m.highSection(), m.changerSection(), m.actorSection(), m.changeSection(), m.breakglassSection(),
 			m.unreadSection(), fileSection},
 	}
 	for i := range d.Lead {

@@ -3,100 +3,78 @@ package finding
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
-	"aksid/internal/rbac"
+	"aksid/internal/whocan"
 )
 
 var canActAsIdentity = Rule{
 	ID:    "can-act-as-identity",
 	Title: "Somebody who may not change the cluster can act as one of its identities",
 	Why: "Who may put a federated credential on an identity, or attach it to a machine of theirs, has its rights; so has who may run commands " +
-		"on the nodes. That is a way around the rights on the cluster.",
+		"on the nodes. That is a way around the rights on the cluster. aksid who-can --identity tells all ways, those through pods and those of several steps too.",
 	Source:   "managed identities best practices, workload-identity-federation",
 	Severity: Note,
 	Run: func(p *Pass) {
+		var owners map[azure.PrincipalID]bool
 		for _, id := range p.Identities {
-			p.reportActing(id)
+			if id.Known() && (id.Role == estate.ControlPlane || id.Role == estate.Kubelet) {
+				if owners == nil {
+					owners = p.owners()
+				}
+				p.reportActing(id, owners)
+			}
 		}
 	},
 }
 
-// waysToAct are the rights that come to the rights of an identity.
-var waysToAct = []struct {
-	action azure.Action
-	nodes  bool // on the node resource group, for the identities on the nodes
-	how    string
-}{
-	{"Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write", false, "put federated credentials on it"},
-	{"Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", false, "attach it to a machine"},
-	{"Microsoft.Compute/virtualMachineScaleSets/virtualMachines/runCommand/action", true, "run commands on the nodes"},
-}
+// waysAround are the ways to act as an identity that who uses a cluster as it is meant to be used does not have.
+var waysAround = []string{whocan.Federate, whocan.Attach, whocan.Run, whocan.Configure, whocan.Own}
 
-func (p *Pass) reportActing(id estate.Identity) {
-	if id.Resource.IsZero() || id.Role != estate.ControlPlane && id.Role != estate.Kubelet {
-		return
-	}
+func (p *Pass) reportActing(id estate.Identity, owners map[azure.PrincipalID]bool) {
 	var who, how []string
-	for _, w := range waysToAct {
-		scope := id.Resource
-		if w.nodes {
-			scope = p.Cluster.NodeGroup()
-		}
-		if scope.IsZero() || w.nodes && id.Role != estate.Kubelet {
+	for _, person := range p.asker().Become(id.Principal) {
+		if certain := person.Unsure == "" || person.Unsure == whocan.MembersUnknown; owners[person.Principal] || !certain {
 			continue
 		}
-		n := len(who)
-		for g := range p.Estate.Policy.WhoCan(w.action, scope) {
-			if path := p.path(&g); !p.ownsCluster(g.Principal) && !slices.Contains(who, path) {
-				who = append(who, path)
-			}
-		}
-		for _, path := range p.eligible(w.action, scope) {
-			if !slices.Contains(who, path) {
-				who = append(who, path)
-			}
-		}
-		if len(who) > n {
-			how = append(how, w.how)
+		i := slices.IndexFunc(person.Paths, func(x whocan.Path) bool { return slices.Contains(waysAround, x.Hops[len(x.Hops)-1].Kind) })
+		if i >= 0 {
+			who, how = append(who, person.Name), append(how, person.Name+": "+person.Paths[i].String())
 		}
 	}
 	if len(who) > 0 {
 		p.Report(Finding{
 			Title:     fmt.Sprintf("%s can act as the %s identity and may not change the cluster", list(who), id.Label()),
-			Detail:    fmt.Sprintf("they may %s", list(how)),
+			Detail:    p.paths(how),
 			Principal: id.Principal, Scope: id.Resource,
 		})
 	}
 }
 
-// eligible are those who may take up a role that allows an action, with Privileged Identity Management.
-func (p *Pass) eligible(action azure.Action, scope azure.ID) []string {
-	var out []string
-	for _, s := range p.Estate.Schedules() {
-		role, ok := p.Estate.Policy.Role(s.Grant.Role)
-		if s.Kind != estate.Eligible || !ok || !s.Grant.Scope.Contains(scope) || !role.Grants(action, false) || p.ownsCluster(s.Grant.Principal) {
-			continue
-		}
-		if over := s.Grant.Scope.Contains(p.Cluster.ID) && role.Grants(estate.TypeCluster+"/write", false); !over {
-			out = append(out, fmt.Sprintf("%s (could take up %s on %s)", p.Estate.PrincipalName(s.Grant.Principal), p.Estate.RoleName(s.Grant.Role), p.Place(s.Grant.Scope)))
-		}
+// paths are the first few, and where to find the others.
+func (p *Pass) paths(how []string) string {
+	const few = 3
+	if more := len(how) - few; more > 0 {
+		how = append(slices.Clone(how[:few]), fmt.Sprintf("%d more: aksid who-can --identity %s", more, p.Cluster.ID.Name()))
+	}
+	return strings.Join(how, "; ")
+}
+
+// asker answers who could do something by one step.
+func (p *Pass) asker() *whocan.Asker { return whocan.NewAsker(p.Estate, p.Cluster.ID, p.clock(), 1) }
+
+// owners are those who may change the cluster or its roles, now or with a role that they may take up, and its identities.
+func (p *Pass) owners() map[azure.PrincipalID]bool {
+	out := map[azure.PrincipalID]bool{}
+	for _, id := range p.Identities {
+		out[id.Principal] = true
+	}
+	for _, person := range p.asker().Holders(
+		whocan.Question{Action: estate.TypeCluster + "/write", Scope: p.Cluster.ID},
+		whocan.Question{Action: "Microsoft.Authorization/roleAssignments/write", Scope: p.Cluster.ID}) {
+		out[person.Principal] = out[person.Principal] || person.Unsure == "" || person.Unsure == whocan.MembersUnknown
 	}
 	return out
-}
-
-// path is who holds a role, which and where.
-func (p *Pass) path(g *rbac.Grant) string {
-	return fmt.Sprintf("%s (%s on %s)", p.Estate.PrincipalName(g.Principal), p.Estate.RoleName(g.Role), p.Place(g.Scope))
-}
-
-// ownsCluster reports whether somebody may change the cluster, or its roles, or is one of its identities.
-func (p *Pass) ownsCluster(who azure.PrincipalID) bool {
-	if slices.ContainsFunc(p.Identities, func(i estate.Identity) bool { return i.Principal == who }) {
-		return true
-	}
-	return slices.ContainsFunc([]azure.Action{estate.TypeCluster + "/write", "Microsoft.Authorization/roleAssignments/write"}, func(a azure.Action) bool {
-		return p.Estate.Decide(rbac.Request{Principal: who, Action: a, Scope: p.Cluster.ID}).Outcome == rbac.Granted
-	})
 }

@@ -1,6 +1,7 @@
 package whocan
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -89,17 +90,14 @@ func (a *Asker) roles() iter.Seq[*rbac.Role] {
 	}
 }
 
+// MembersUnknown is why it is not certain who a group stands for.
+const MembersUnknown = "who is in it is not known"
+
 // holder is how somebody can do it; nil: they cannot.
 func (a *Asker) holder(p azure.PrincipalID, q Question) *Person {
-	o, _ := a.Object(p)
-	person := &Person{Principal: p}
-	if o.Type == "Group" {
-		if _, person.stands = a.Members(p); !person.stands {
-			person.Unsure = "who is in it is not known"
-		}
-	}
 	r := rbac.Request{Principal: p, Action: q.Action, Data: q.Data, Scope: q.Scope, At: a.Now}
 	x := a.Policy.Explain(r)
+	person := &Person{Principal: p}
 	switch x.Outcome {
 	case rbac.Granted:
 		person.paths(a, x, rbac.Counts, Role)
@@ -110,21 +108,25 @@ func (a *Asker) holder(p azure.PrincipalID, q Question) *Person {
 			person.paths(a, x, rbac.Counts, Role)
 			person.Unsure = "something above the scope could not be read"
 		}
-	case rbac.NotGranted:
-		if a.eligible != a.Policy {
-			person.paths(a, a.eligible.Explain(r), rbac.Counts, TakeUp)
-		}
+	}
+	if (x.Outcome == rbac.Granted || x.Outcome == rbac.NotGranted) && len(a.takeUps) > 0 { // else it would not help
+		person.paths(a, a.eligible.Explain(r), rbac.Counts, TakeUp)
 	}
 	if len(person.Paths) == 0 {
 		return nil
 	}
+	if o, _ := a.Object(p); o.Type == "Group" {
+		if _, person.stands = a.Members(p); !person.stands {
+			person.Unsure = cmp.Or(person.Unsure, MembersUnknown)
+		}
+	}
 	return person
 }
 
-// paths adds the assignments that count for a reason.
+// paths adds the assignments that count for a reason, or the roles that would once they are taken up.
 func (p *Person) paths(a *Asker, x rbac.Explanation, reason rbac.Reason, kind string) {
 	for _, c := range x.Grants {
-		if c.Reason != reason || len(p.Paths) == maxPaths {
+		if c.Reason != reason || a.takeUps[c.By.ID.Key()] != (kind == TakeUp) {
 			continue
 		}
 		var hops []Hop

@@ -46,11 +46,11 @@ func (a *Asker) Control(c *estate.Cluster) (out []Control) {
 			continue
 		}
 		x := Control{Abilities: []Ability{}, Cluster: c.ID, Role: id.Role, Label: id.Label(), Name: id.Name, Principal: id.Principal, Resource: id.Resource}
-		x.add(Switch, a.now(Question{Action: estate.TypeCluster + "/write", Scope: c.ID}))
-		x.add(Grant, a.now(a.granting(id)...))
+		x.add(Switch, a.Holders(Question{Action: clusterWrite, Scope: c.ID}))
+		x.add(Grant, a.Holders(a.granting(id)...))
 		if !id.Resource.IsZero() {
-			x.add(Credentials, a.now(Question{Action: onIdentity[0].action, Scope: id.Resource}))
-			x.add(Remove, a.now(Question{Action: typeIdentity + "/delete", Scope: id.Resource}))
+			x.add(Credentials, a.Holders(Question{Action: federate, Scope: id.Resource}))
+			x.add(Remove, a.Holders(Question{Action: typeIdentity + "/delete", Scope: id.Resource}))
 		}
 		x.add(Act, a.Become(id.Principal))
 		x.without(own)
@@ -83,8 +83,8 @@ func (a *Asker) granting(id estate.Identity) (out []Question) {
 	return out
 }
 
-// now are those who can do one of several things as things are, or with a role that they may take up.
-func (a *Asker) now(questions ...Question) []Person {
+// Holders are those who can do one of several things as things are, or with a role that they may take up.
+func (a *Asker) Holders(questions ...Question) []Person {
 	found := map[azure.PrincipalID]*Person{}
 	for _, q := range questions {
 		for id, p := range a.holders(q) {

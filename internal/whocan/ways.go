@@ -18,6 +18,12 @@ const (
 	typeMachine  = "Microsoft.Compute/virtualMachines"
 )
 
+// Rights that change a cluster, which identity it uses included, and the credentials of an identity.
+const (
+	clusterWrite azure.Action = estate.TypeCluster + "/write"
+	federate     azure.Action = typeIdentity + "/federatedIdentityCredentials/write"
+)
+
 // way is a right that leads to acting as somebody.
 type way struct {
 	kind   string
@@ -30,7 +36,7 @@ type way struct {
 // identity federation, AKS run command, access control for cluster configuration files, Azure RBAC for Kubernetes).
 var (
 	onIdentity = []way{
-		{Federate, typeIdentity + "/federatedIdentityCredentials/write", false, "puts a federated credential on {name}"},
+		{Federate, federate, false, "puts a federated credential on {name}"},
 		{Attach, typeIdentity + "/assign/action", false, "attaches {name} to a machine of its own"},
 	}
 	onNodes = []way{

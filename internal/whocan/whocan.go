@@ -82,7 +82,8 @@ type Asker struct {
 	Now   time.Time
 	Depth int // the most steps before somebody can
 
-	eligible *rbac.Policy // the policy with every role taken up that may be
+	eligible *rbac.Policy    // the policy with every role taken up that may be
+	takeUps  map[string]bool // keys of those roles
 	answers  map[Question]map[azure.PrincipalID]*Person
 }
 
@@ -91,11 +92,13 @@ const MaxDepth = 5
 
 // NewAsker prepares to answer questions about an estate, as seen from a scope or cluster.
 func NewAsker(e *estate.Estate, from azure.ID, now time.Time, depth int) *Asker {
-	a := &Asker{Estate: e, From: from, Now: now, Depth: min(depth, MaxDepth), answers: map[Question]map[azure.PrincipalID]*Person{}}
+	a := &Asker{Estate: e, From: from, Now: now, Depth: min(depth, MaxDepth), takeUps: map[string]bool{}, answers: map[Question]map[azure.PrincipalID]*Person{}}
 	var changes []rbac.Change
 	for _, s := range e.Schedules() {
 		if s.Kind == estate.Eligible {
-			changes = append(changes, rbac.AddGrant(s.Grant))
+			g := s.Grant
+			g.ID = s.ID // there is no assignment yet
+			changes, a.takeUps[g.ID.Key()] = append(changes, rbac.AddGrant(g)), true
 		}
 	}
 	if a.eligible = e.Policy; len(changes) > 0 {
@@ -128,6 +131,7 @@ func (a *Asker) sorted(found map[azure.PrincipalID]*Person) []Person {
 			continue
 		}
 		p.Name, p.Type = a.PrincipalName(p.Principal), a.typeOf(p.Principal)
+		p.Paths = p.Paths[:min(len(p.Paths), maxPaths)]
 		out = append(out, *p)
 	}
 	slices.SortFunc(out, func(x, y Person) int {
@@ -143,7 +147,7 @@ type edge struct {
 	hop Hop
 }
 
-// maxPaths bounds the paths that are kept of one person.
+// maxPaths bounds the paths that are told of one person.
 const maxPaths = 8
 
 // reach goes from those who can, step by step, to those who could become one of them. first are steps that lead to being
@@ -195,7 +199,7 @@ func step(found, next map[azure.PrincipalID]*Person, e edge, rest Path, distance
 		before = e.by.Paths[0].Hops
 	}
 	path := Path{slices.Concat(before, []Hop{e.hop}, rest.Hops)}
-	if len(p.Paths) < maxPaths && !slices.ContainsFunc(p.Paths, func(x Path) bool { return x.String() == path.String() }) {
+	if !slices.ContainsFunc(p.Paths, func(x Path) bool { return x.String() == path.String() }) {
 		p.Paths = append(p.Paths, path)
 	}
 }

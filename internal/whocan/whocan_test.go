@@ -183,8 +183,19 @@ func TestAsk(t *testing.T) {
 		}, 0, []string{"0 bob: Contributor on resource group hub"}},
 		{"eligible", func(w *world) {
 			w.put("roleEligibilityScheduleInstances", hub, carl, azure.MustGUID(networkContributor), object{"startDateTime": "2026-01-01T00:00:00Z", "endDateTime": "2026-06-01T00:00:00Z"})
+			w.put("roleEligibilityScheduleInstances", sub, bob, azure.MustGUID(networkContributor), object{})
 			w.put("roleEligibilityScheduleInstances", hub, dora, azure.MustGUID(networkContributor), object{"startDateTime": "2025-01-01T00:00:00Z", "endDateTime": "2025-06-01T00:00:00Z"})
-		}, 0, []string{"0 carl: may take up Network Contributor on resource group hub until 2026-06-01 00:00"}},
+		}, 0, []string{
+			"0 bob: may take up Network Contributor on the " + sub.Subscription() + " subscription",
+			"0 carl: may take up Network Contributor on resource group hub until 2026-06-01 00:00",
+		}},
+		{"eligible beside what it has", func(w *world) {
+			w.grant(t, carl, "Network Contributor", hub, nil)
+			w.put("roleEligibilityScheduleInstances", sub, carl, azure.MustGUID(networkContributor), object{})
+		}, 0, []string{
+			"0 carl: Network Contributor on resource group hub",
+			"0 carl: may take up Network Contributor on the " + sub.Subscription() + " subscription",
+		}},
 		{"gives itself a role", func(w *world) { w.grant(t, eve, "User Access Administrator", sub, nil) }, 1,
 			[]string{"1 eve: User Access Administrator on the " + sub.Subscription() + " subscription → gives itself a role"}},
 		{"not with depth 0", func(w *world) { w.grant(t, eve, "User Access Administrator", sub, nil) }, 0, nil},
