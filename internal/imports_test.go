@@ -28,6 +28,7 @@ const azureSDK = "github.com/Azure/azure-sdk-for-go/sdk/"
 // rules, from the bottom up. A new package needs a row.
 var rules = map[string]rule{
 	"internal/azure": {why: "the vocabulary that everything shares: it does no I/O and has no dependencies, so nothing is drawn in with it"},
+	"internal/plain": {why: "what others may have written is read up to a size, and printed without doing anything, by one rule"},
 	"internal/local": {packages: "internal/azure",
 		why: "a client finds the local Azure without containing it"},
 	"internal/rbac": {packages: "internal/azure",
@@ -63,11 +64,10 @@ var rules = map[string]rule{
 		"internal/cloud/arm internal/cloud/provider internal/cloud/dataplane",
 		why: "wires its children and nothing else; it never imports estate: they meet over HTTP, so that what is tested locally is what runs on Azure"},
 
-	"internal/estate": {packages: "internal/azure internal/rbac internal/policy internal/local internal/template", modules: azureSDK + " github.com/hashicorp/hcl/v2 github.com/zclconf/go-cty/cty",
+	"internal/estate": {packages: "internal/azure internal/plain internal/rbac internal/policy internal/local internal/template", modules: azureSDK + " github.com/hashicorp/hcl/v2 github.com/zclconf/go-cty/cty",
 		why: "the one package that reads Azure, through Azure's own SDK, and Terraform, through its own parser; it never imports cloud: the local Azure is to it another endpoint"},
 	"internal/catalogue": {packages: "internal/azure internal/estate",
 		why: "what AKS needs is stated without the engine, and without what the local Azure checks: tests compare them"},
-	"internal/plain": {why: "one rule for every text that is printed, wherever it is"},
 	"internal/access": {packages: "internal/azure internal/estate internal/catalogue",
 		why: "what was done tells what must be allowed, and what no log holds the catalogue: it needs no engine"},
 	"internal/finding": {packages: "internal/azure internal/rbac internal/policy internal/template internal/estate internal/catalogue internal/whocan", modules: "go.yaml.in/yaml/v3",
@@ -84,14 +84,14 @@ var rules = map[string]rule{
 		why: "plans are made from changes, whatever asked for them"},
 	"internal/evidence": {packages: "internal/azure internal/plain internal/rbac internal/estate internal/finding internal/whocan internal/breakglass internal/report", modules: "golang.org/x/crypto/ssh",
 		why: "a bundle is made of what was read and found; its signature is OpenSSH's, through Go's own library"},
-	"internal/breakglass": {packages: "internal/azure internal/rbac internal/estate internal/finding",
+	"internal/breakglass": {packages: "internal/azure internal/plain internal/rbac internal/estate internal/finding",
 		why: "what is given in an emergency is the least that mends a finding; it is written through the estate's writer"},
 	"internal/governance": {packages: "internal/azure internal/policy internal/template internal/estate",
 		why: "what policies say of clusters: rules and documents meet here. It knows neither findings nor how results are shown"},
 	"internal/report": {packages: "internal/azure internal/plain internal/governance internal/rbac internal/estate internal/catalogue internal/finding internal/failure internal/remedy internal/drift internal/inventory internal/whocan internal/watch",
 		why: "shows results and computes none"},
 
-	"internal/watch": {packages: "internal/azure internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",
+	"internal/watch": {packages: "internal/azure internal/plain internal/rbac internal/filelock internal/estate internal/finding internal/failure internal/remedy", modules: "github.com/prometheus/client_golang",
 		why: "tells of changes as they happen, in words of its own: what is printed where is its caller's affair"},
 
 	"internal/drill/act": {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/plain"
 )
 
 // Bounds of a record: what is above is refused before it is decoded.
@@ -56,12 +57,9 @@ type Record struct {
 
 // Read reads a record and compares every line with the one before it.
 func Read(r io.Reader) (*Record, error) {
-	text, err := io.ReadAll(io.LimitReader(r, MaxRecord+1))
+	text, err := plain.Read(r, MaxRecord)
 	if err != nil {
 		return nil, err
-	}
-	if len(text) > MaxRecord {
-		return nil, fmt.Errorf("more than %d MiB", MaxRecord>>20)
 	}
 	rec := &Record{Text: text}
 	rest := text

@@ -2,14 +2,12 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 )
 
 // configFile is the tuning of a working directory.
@@ -26,7 +24,7 @@ func readTuning(flag string) (*finding.Tuning, error) {
 	if path == "" {
 		path = configFile
 	}
-	text, err := readRegular(path, finding.MaxTuning)
+	text, err := plain.ReadFile(path, finding.MaxTuning)
 	if flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -38,25 +36,4 @@ func readTuning(flag string) (*finding.Tuning, error) {
 		return nil, usagef("%s: %w", path, err)
 	}
 	return t, nil
-}
-
-// readRegular reads a file of bounded size; what is no plain file, as a pipe, is refused.
-func readRegular(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no plain file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("it is larger than %d KiB", most>>10)
-	}
-	return text, err
 }

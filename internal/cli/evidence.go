@@ -241,7 +241,7 @@ func (a *App) signingKey(path string) (evidence.Key, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := readRegular(path, maxKey)
+	text, err := plain.ReadFile(path, maxKey)
 	if err != nil {
 		return nil, usagef("%s cannot be read: %w", path, err)
 	}
@@ -301,7 +301,7 @@ Exit codes: 0 it is as it was made, 1 it is not, 2 wrong usage, or it is no bund
 func runVerify(a *App, o verifyOptions, path string) error {
 	var signers evidence.Signers
 	if o.Signer != "" {
-		text, err := readRegular(o.Signer, finding.MaxTuning)
+		text, err := plain.ReadFile(o.Signer, finding.MaxTuning)
 		if err == nil {
 			signers, err = evidence.ParseSigners(text)
 		}

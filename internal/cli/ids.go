@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"aksid/internal/azure"
 	"aksid/internal/finding"
@@ -52,18 +51,15 @@ func runIDs(ctx context.Context, a *App, o checkOptions) error {
 // readText reads a text of bounded size from a file, or from standard input for "-".
 func (a *App) readText(path string) (string, error) {
 	if path != "-" {
-		text, err := readRegular(path, finding.MaxText)
+		text, err := plain.ReadFile(path, finding.MaxText)
 		if err != nil {
 			return "", usagef("%s cannot be read: %w", path, err)
 		}
 		return string(text), nil
 	}
-	text, err := io.ReadAll(io.LimitReader(a.In, finding.MaxText+1))
-	switch {
-	case err != nil:
-		return "", unreadError{err}
-	case len(text) > finding.MaxText:
-		return "", usagef("standard input holds more than %d MiB", finding.MaxText>>20)
+	text, err := plain.Read(a.In, finding.MaxText)
+	if err != nil {
+		return "", usagef("standard input cannot be read: %w", err)
 	}
 	return string(text), nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/governance"
+	"aksid/internal/plain"
 	"aksid/internal/report"
 )
 
@@ -224,7 +224,7 @@ func readDefinitions(path string) ([]governance.Definition, error) {
 		return nil, usagef("the definition cannot be read: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, governance.MaxFile+1))
+	text, err := plain.Read(f, governance.MaxFile)
 	if err != nil {
 		return nil, usagef("the definition cannot be read: %w", err)
 	}

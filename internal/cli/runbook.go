@@ -128,7 +128,7 @@ func (a *App) writeRunbooks(dir string, books []report.Runbook) error {
 }
 
 func writeRunbook(path string, b report.Runbook) error {
-	switch old, err := readRegular(path, maxPage); {
+	switch old, err := plain.ReadFile(path, maxPage); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return usagef("%s cannot be read: %w", path, err)
@@ -160,7 +160,7 @@ func (a *App) noteStale(dir string, written map[string]azure.ID) error {
 		if !entry.Type().IsRegular() || !strings.HasSuffix(entry.Name(), ".md") || !written[entry.Name()].IsZero() {
 			continue
 		}
-		page, err := readRegular(filepath.Join(dir, entry.Name()), maxPage)
+		page, err := plain.ReadFile(filepath.Join(dir, entry.Name()), maxPage)
 		if err != nil {
 			continue // none of ours
 		}

@@ -14,6 +14,7 @@ import (
 
 	"aksid/internal/estate"
 	"aksid/internal/finding"
+	"aksid/internal/plain"
 	"aksid/internal/report"
 	"aksid/internal/watch"
 )
@@ -225,7 +226,7 @@ func (a *App) webhook(o watchOptions) (*watch.Webhook, error) {
 		return nil, nil
 	}
 	if o.Secret != "" {
-		text, err := readRegular(o.Secret, 4<<10)
+		text, err := plain.ReadFile(o.Secret, 4<<10)
 		if err != nil {
 			return nil, usagef("%s cannot be read: %w", o.Secret, err)
 		}

@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"aksid/internal/azure"
+	"aksid/internal/plain"
 )
 
 // Account is what az knows of its user without asking Azure: clouds, subscriptions, and which are active.
@@ -179,17 +178,12 @@ func readINI(path string) (map[string]map[string]string, error) {
 
 // readConfig reads a bounded file without its byte order mark; one that is not there is nil.
 func readConfig(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	text, err := plain.ReadFile(path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(text) > maxConfig {
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxConfig>>20)
+		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
 	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err
 }

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"aksid/internal/plain"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -29,10 +30,7 @@ func decode(r io.Reader) (any, error) {
 
 // readText reads a text of bounded length.
 func readText(r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
-	if err == nil && len(text) > maxText {
-		err = fmt.Errorf("more than %d MiB of JSON", maxText>>20)
-	}
+	text, err := plain.Read(r, maxText)
 	return fromUTF16(text), err
 }
 

@@ -44,7 +44,7 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 func TestDecodeBoundsSize(t *testing.T) {
-	if _, err := decode(endless{}); err == nil || !strings.Contains(err.Error(), "more than 256 MiB") {
+	if _, err := decode(endless{}); err == nil || !strings.Contains(err.Error(), "larger than 256 MiB") {
 		t.Errorf("error %v", err)
 	}
 }

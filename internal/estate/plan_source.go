@@ -223,7 +223,7 @@ func (p *plan) read(at site, w written, tail []step, kind want, depth int) found
 	}
 	switch e := w.expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
-		return found{values: textsOf(plain(e.Val), kind)}
+		return found{values: textsOf(inGo(e.Val), kind)}
 	case *hclsyntax.ParenthesesExpr:
 		return all(e.Expression)
 	case *hclsyntax.TemplateWrapExpr:
@@ -405,8 +405,8 @@ func keyOf(v cty.Value) string {
 	return ""
 }
 
-// plain is a literal as JSON has it; only texts matter.
-func plain(v cty.Value) any {
+// inGo is a literal as JSON has it; only texts matter.
+func inGo(v cty.Value) any {
 	if v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
 		return nil
 	}

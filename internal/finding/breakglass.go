@@ -18,26 +18,17 @@ var breakGlassOverdue = Rule{
 	Why:      "It was approved until a time, and nobody has looked at it since. Azure does not end such an assignment: aksid breakglass expire does, and has not run, or could not take it away. What is needed for good is to be given for good before that.",
 	Source:   breakGlassSource,
 	Severity: Error,
-	Run: func(p *Pass) {
-		for _, m := range p.marked() {
-			title, since := "", ""
-			switch {
-			case !m.OK:
-				title = "an emergency role has an end that cannot be read"
-				since = fmt.Sprintf("its mark was changed: %q; look at it, and take it away by hand", m.Text)
-			case !p.clock().IsZero() && !p.clock().Before(m.Mark.Until):
-				title = "an emergency role is still there"
-				since = fmt.Sprintf("it was to end at %s (%s); aksid breakglass expire takes it away", instant(m.Mark.Until), m.Mark.Request)
-			default:
-				continue
-			}
-			p.Report(Finding{
-				Title:     title,
-				Detail:    fmt.Sprintf("%s has %s on %s; %s", p.Estate.PrincipalName(m.Grant.Principal), p.Estate.RoleName(m.Grant.Role), p.Place(m.Grant.Scope), since),
-				Principal: m.Grant.Principal, Scope: m.Grant.Scope,
-			})
+	Run: eachMarked(func(p *Pass, m estate.Marked) (title, detail string) {
+		switch {
+		case !m.OK:
+			return "an emergency role has an end that cannot be read",
+				fmt.Sprintf("%s; its mark was changed: %q; look at it, and take it away by hand", p.holding(m), m.Text)
+		case !p.clock().IsZero() && !p.clock().Before(m.Mark.Until):
+			return "an emergency role is still there",
+				fmt.Sprintf("%s; it was to end at %s (%s); aksid breakglass expire takes it away", p.holding(m), instant(m.Mark.Until), m.Mark.Request)
 		}
-	},
+		return "", ""
+	}),
 }
 
 var breakGlassUnapproved = Rule{
@@ -46,23 +37,18 @@ var breakGlassUnapproved = Rule{
 	Why:      "Azure says that the principal which asked for it has made the assignment itself, or its mark says that the same one approved it. Nobody else has agreed.",
 	Source:   breakGlassSource,
 	Severity: Error,
-	Run: func(p *Pass) {
-		for _, m := range p.marked() {
-			by := m.Grant.CreatedBy
-			if by.IsZero() {
-				by = m.Mark.Approver
-			}
-			if !m.OK || by != m.Mark.Requester && m.Mark.Approver != m.Mark.Requester {
-				continue
-			}
-			p.Report(Finding{
-				Title: "an emergency role was not approved by somebody else",
-				Detail: fmt.Sprintf("%s on %s (%s) was asked for by %s, and made by %s", p.Estate.RoleName(m.Grant.Role), p.Place(m.Grant.Scope), m.Mark.Request,
-					p.Estate.PrincipalName(m.Mark.Requester), p.Estate.PrincipalName(by)),
-				Principal: m.Grant.Principal, Scope: m.Grant.Scope,
-			})
+	Run: eachMarked(func(p *Pass, m estate.Marked) (title, detail string) {
+		by := m.Grant.CreatedBy
+		if by.IsZero() {
+			by = m.Mark.Approver
 		}
-	},
+		if !m.OK || by != m.Mark.Requester && m.Mark.Approver != m.Mark.Requester {
+			return "", ""
+		}
+		return "an emergency role was not approved by somebody else",
+			fmt.Sprintf("%s on %s (%s) was asked for by %s, and made by %s", p.Estate.RoleName(m.Grant.Role), p.Place(m.Grant.Scope), m.Mark.Request,
+				p.Estate.PrincipalName(m.Mark.Requester), p.Estate.PrincipalName(by))
+	}),
 }
 
 var breakGlassInForce = Rule{
@@ -71,18 +57,28 @@ var breakGlassInForce = Rule{
 	Why:      "It ends by itself, and what needs it fails again then, unless the role has been given for good by that time.",
 	Source:   breakGlassSource,
 	Severity: Note,
-	Run: func(p *Pass) {
-		for _, m := range p.marked() {
-			if !m.OK || p.clock().IsZero() || !p.clock().Before(m.Mark.Until) {
-				continue
-			}
-			p.Report(Finding{
-				Title:     fmt.Sprintf("an emergency role ends at %s", instant(m.Mark.Until)),
-				Detail:    fmt.Sprintf("%s has %s on %s until then (%s)", p.Estate.PrincipalName(m.Grant.Principal), p.Estate.RoleName(m.Grant.Role), p.Place(m.Grant.Scope), m.Mark.Request),
-				Principal: m.Grant.Principal, Scope: m.Grant.Scope,
-			})
+	Run: eachMarked(func(p *Pass, m estate.Marked) (title, detail string) {
+		if !m.OK || p.clock().IsZero() || !p.clock().Before(m.Mark.Until) {
+			return "", ""
 		}
-	},
+		return "an emergency role ends at " + instant(m.Mark.Until), fmt.Sprintf("%s until then (%s)", p.holding(m), m.Mark.Request)
+	}),
+}
+
+// eachMarked reports what a rule says of each emergency role, unless it has no title for it.
+func eachMarked(judge func(*Pass, estate.Marked) (title, detail string)) func(*Pass) {
+	return func(p *Pass) {
+		for _, m := range p.marked() {
+			if title, detail := judge(p, m); title != "" {
+				p.Report(Finding{Title: title, Detail: detail, Principal: m.Grant.Principal, Scope: m.Grant.Scope})
+			}
+		}
+	}
+}
+
+// holding is who has an emergency role, and where.
+func (p *Pass) holding(m estate.Marked) string {
+	return fmt.Sprintf("%s has %s on %s", p.Estate.PrincipalName(m.Grant.Principal), p.Estate.RoleName(m.Grant.Role), p.Place(m.Grant.Scope))
 }
 
 // marked are the emergency roles that concern the cluster: its own, and those that were given for its sake.

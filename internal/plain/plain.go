@@ -1,5 +1,5 @@
-// Package plain keeps texts that others may have chosen, as names of resources and people, from doing anything where they are
-// printed but being read.
+// Package plain keeps what others may have written from doing harm: texts, as names of resources and people, do nothing where
+// they are printed but being read, and what is read is of bounded size.
 package plain
 
 import "strings"

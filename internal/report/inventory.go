@@ -15,13 +15,9 @@ import (
 
 // Inventory is the list of clusters, the contract of "list -o json".
 type Inventory struct {
-	SchemaVersion string              `json:"schemaVersion"`
-	From          string              `json:"from"`
-	At            time.Time           `json:"at"`
-	Complete      bool                `json:"complete"`
-	Incomplete    []estate.Incomplete `json:"incomplete"`
-	Clusters      []inventory.Cluster `json:"clusters"`
-	Changes       *Changes            `json:"changes,omitempty"` // with --changes
+	Opening
+	Clusters []inventory.Cluster `json:"clusters"`
+	Changes  *Changes            `json:"changes,omitempty"` // with --changes
 }
 
 // Changes are how the roles of the clusters' identities have changed.
@@ -33,10 +29,7 @@ type Changes struct {
 
 // NewInventory lists an estate's clusters.
 func NewInventory(e *estate.Estate, at time.Time) Inventory {
-	return Inventory{
-		SchemaVersion: SchemaVersion, From: e.From, At: at.UTC().Truncate(time.Second), Complete: len(e.Incomplete) == 0,
-		Incomplete: filled(e.Incomplete), Clusters: inventory.List(e, at),
-	}
+	return Inventory{Opening: opening(e, at, e.Incomplete), Clusters: inventory.List(e, at)}
 }
 
 // AddChanges adds how roles have changed since a time.
@@ -54,16 +47,7 @@ func (r Inventory) Unsure() bool {
 
 // Print writes the list as table, markdown or json.
 func (r Inventory) Print(w io.Writer, format string, colour bool) error {
-	p := &printer{colour: colour}
-	switch format {
-	case "json":
-		return JSON(w, r)
-	case "markdown":
-		r.markdown(p)
-	default:
-		r.table(p)
-	}
-	return p.flush(w)
+	return inForm(w, format, colour, r, r.table, r.markdown)
 }
 
 func (r Inventory) table(p *printer) {

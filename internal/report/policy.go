@@ -13,27 +13,22 @@ import (
 
 // PolicyAudit is how clusters stand with definitions of Azure Policy, the contract of "policy audit -o json".
 type PolicyAudit struct {
-	SchemaVersion string              `json:"schemaVersion"`
-	From          string              `json:"from"`
-	At            time.Time           `json:"at"`
-	Complete      bool                `json:"complete"`
-	Incomplete    []estate.Incomplete `json:"incomplete"`
-	Rows          []governance.Row    `json:"rows"`     // of the definitions that were asked about
-	Assigned      []governance.Row    `json:"assigned"` // of what is assigned in Azure and was read: what may refuse a write, and what files hold
-	place         func(azure.ID) string
+	Opening
+	Rows     []governance.Row `json:"rows"`     // of the definitions that were asked about
+	Assigned []governance.Row `json:"assigned"` // of what is assigned in Azure and was read: what may refuse a write, and what files hold
+	place    func(azure.ID) string
 }
 
 // NewPolicyAudit is an audit of an estate.
 func NewPolicyAudit(e *estate.Estate, at time.Time, rows, assigned []governance.Row) PolicyAudit {
-	incomplete := []estate.Incomplete{}
+	var incomplete []estate.Incomplete
 	for _, i := range e.Incomplete { // roles are nothing that policies ask for
 		if i.Clusters || strings.Contains(strings.ToLower(i.What), "polic") {
 			incomplete = append(incomplete, i)
 		}
 	}
 	return PolicyAudit{
-		SchemaVersion: SchemaVersion, From: e.From, At: at.UTC().Truncate(time.Second), Complete: len(incomplete) == 0,
-		Incomplete: incomplete, Rows: append([]governance.Row{}, rows...), Assigned: append([]governance.Row{}, assigned...),
+		Opening: opening(e, at, incomplete), Rows: append([]governance.Row{}, rows...), Assigned: append([]governance.Row{}, assigned...),
 		place: func(id azure.ID) string { return e.Place(id, azure.ID{}) },
 	}
 }
@@ -51,13 +46,10 @@ func (r PolicyAudit) Count(s governance.State) int {
 
 // Print writes the audit as table, markdown or json.
 func (r PolicyAudit) Print(w io.Writer, format string, colour bool) error {
-	switch format {
-	case "json":
-		return JSON(w, r)
-	case "markdown":
-		return r.markdown(w)
-	}
-	p := &printer{colour: colour}
+	return inForm(w, format, colour, r, r.table, r.markdown)
+}
+
+func (r PolicyAudit) table(p *printer) {
 	if len(r.Rows) == 0 {
 		p.print("No cluster that the definitions are about.\n")
 	}
@@ -72,7 +64,6 @@ func (r PolicyAudit) Print(w io.Writer, format string, colour bool) error {
 	p.print("\n")
 	p.incomplete(r.Incomplete)
 	p.print("%s.\n", r.sum())
-	return p.flush(w)
 }
 
 // policyRows are a line for each definition under its cluster, and one for each reason.
@@ -121,8 +112,7 @@ func (r PolicyAudit) sum() string {
 }
 
 // markdown is for a review.
-func (r PolicyAudit) markdown(w io.Writer) error {
-	p := &printer{}
+func (r PolicyAudit) markdown(p *printer) {
 	p.print("| cluster | policy | state | why |\n| --- | --- | --- | --- |\n")
 	p.policyTable(r.Rows)
 	if len(r.Assigned) > 0 {
@@ -130,7 +120,6 @@ func (r PolicyAudit) markdown(w io.Writer) error {
 		p.policyTable(r.Assigned)
 	}
 	p.print("\n%s.\n", r.sum())
-	return p.flush(w)
 }
 
 func (p *printer) policyTable(rows []governance.Row) {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -324,6 +325,12 @@ func (s schemas) members(typ reflect.Type, name string) object {
 		f := typ.Field(i)
 		member, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || member == "-" {
+			continue
+		}
+		if f.Anonymous && f.Tag.Get("json") == "" { // its members are told as the struct's own
+			inner := s.members(f.Type, f.Type.Name())
+			maps.Copy(properties, inner["properties"].(object))
+			required = append(required, inner["required"].([]string)...)
 			continue
 		}
 		if member == "" || f.Anonymous {

@@ -15,19 +15,15 @@ import (
 // WhoCan is the answer to who could do something, the contract of "who-can -o json". Of Principals, Controls and Billable
 // there is the one that was asked for.
 type WhoCan struct {
-	SchemaVersion string              `json:"schemaVersion"`
-	From          string              `json:"from"`
-	At            time.Time           `json:"at"`
-	Complete      bool                `json:"complete"`
-	Incomplete    []estate.Incomplete `json:"incomplete"`
-	NotSeen       []string            `json:"notSeen"`
-	Action        azure.Action        `json:"action,omitempty"`
-	Data          bool                `json:"dataAction,omitempty"`
-	Scope         azure.ID            `json:"scope,omitzero"`
-	Principals    []whocan.Person     `json:"principals,omitzero"`
-	Controls      []whocan.Control    `json:"identities,omitzero"`
-	Billable      []whocan.Billable   `json:"billable,omitzero"`
-	place         func(azure.ID) string
+	Opening
+	NotSeen    []string          `json:"notSeen"`
+	Action     azure.Action      `json:"action,omitempty"`
+	Data       bool              `json:"dataAction,omitempty"`
+	Scope      azure.ID          `json:"scope,omitzero"`
+	Principals []whocan.Person   `json:"principals,omitzero"`
+	Controls   []whocan.Control  `json:"identities,omitzero"`
+	Billable   []whocan.Billable `json:"billable,omitzero"`
+	place      func(azure.ID) string
 }
 
 // notSeen is what no Azure role assignment shows.
@@ -38,22 +34,15 @@ var notSeen = []string{
 
 // NewWhoCan begins an answer about an estate, as seen from a scope.
 func NewWhoCan(e *estate.Estate, from azure.ID, at time.Time) WhoCan {
-	return WhoCan{
-		SchemaVersion: SchemaVersion, From: e.From, At: at.UTC().Truncate(time.Second), Complete: len(e.Incomplete) == 0,
-		Incomplete: append([]estate.Incomplete{}, e.Incomplete...), NotSeen: notSeen,
-		place: func(id azure.ID) string { return e.Place(id, from) },
-	}
+	return WhoCan{Opening: opening(e, at, e.Incomplete), NotSeen: notSeen, place: func(id azure.ID) string { return e.Place(id, from) }}
 }
 
 // Print writes the answer as table, markdown or json.
 func (r WhoCan) Print(w io.Writer, format string, colour bool) error {
-	switch format {
-	case "json":
-		return JSON(w, r)
-	case "markdown":
-		return r.markdown(w)
-	}
-	p := &printer{colour: colour}
+	return inForm(w, format, colour, r, r.table, r.markdown)
+}
+
+func (r WhoCan) table(p *printer) {
 	switch {
 	case r.Action != "":
 		p.print("%s on %s\n\n", p.paint(string(r.Action), bold), r.place(r.Scope))
@@ -67,7 +56,6 @@ func (r WhoCan) Print(w io.Writer, format string, colour bool) error {
 	p.print("\n")
 	p.incomplete(r.Incomplete)
 	p.print("Not seen here: %s.\n", strings.Join(r.NotSeen, "; "))
-	return p.flush(w)
 }
 
 // people are rows of who, and how; those who have to do something first come under a line that says so.
@@ -156,8 +144,7 @@ func ours(b whocan.Billable) string {
 }
 
 // markdown is for a ticket or a review.
-func (r WhoCan) markdown(w io.Writer) error {
-	p := &printer{}
+func (r WhoCan) markdown(p *printer) {
 	switch {
 	case r.Action != "":
 		p.print("## Who can %s on %s\n\n", r.Action, r.place(r.Scope))
@@ -184,7 +171,6 @@ func (r WhoCan) markdown(w io.Writer) error {
 		p.print("- not read: %s (%s)\n", i.What, i.Why)
 	}
 	p.print("- not seen here: %s\n", strings.Join(r.NotSeen, "; "))
-	return p.flush(w)
 }
 
 func (p *printer) peopleTable(list []whocan.Person) {

@@ -1,13 +1,13 @@
 package watch
 
 import (
+	"aksid/internal/plain"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,7 +71,7 @@ func (memory) save(*state) error     { return nil }
 type file struct{ path string }
 
 func (f file) load() (*state, error) {
-	text, err := readBounded(f.path, maxState)
+	text, err := plain.ReadFile(f.path, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -139,17 +139,4 @@ func replace(path string, text []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("it is larger than %d MiB", most>>20)
-	}
-	return text, err
 }
