@@ -147,6 +147,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if cl.clock, err = readClock(ctx, cl.store, c.Now); err != nil {
 		return err
 	}
+	clients := c.Now
 	c.Now = cl.clock.now
 	cl.faults = &arm.Faults{}
 	c.Behaviour.Faults = cl.faults
@@ -160,7 +161,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	}
 	groups := c.tokenGroups(policy)
 	cl.entra, err = entra.Open(entra.Config{
-		Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Now: c.Now,
+		Dir: c.Dir, Tenant: seed.Tenant, Store: cl.store, Now: c.Now, Clients: clients,
 		Propagation: c.Propagation, Joining: c.Membership, GroupsOf: groups, Log: c.Log,
 	})
 	if err != nil {
@@ -168,7 +169,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	}
 	cl.data, err = dataplane.Open(dataplane.Config{
 		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
-		Now: c.Now, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
+		Now: c.Now, Clients: clients, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -225,6 +225,10 @@ func TestSharedKey(t *testing.T) {
 	wantCode(t, "403 AuthenticationFailed", err)
 	_, err = two.EnqueueMessage(ctx, "m", nil)
 	wantCode(t, "ok", err)
+	w.admin("POST", "clock", obj{"by": "1h"}).ok(200) // the client's own clock stays
+	w.operator.renew()
+	_, err = two.EnqueueMessage(ctx, "m", nil)
+	wantCode(t, "ok", err)
 	w.operator.do("PATCH", id, obj{"properties": obj{"allowSharedKeyAccess": false}}).ok(200)
 	_, err = two.EnqueueMessage(ctx, "m", nil)
 	wantCode(t, "403 KeyBasedAuthenticationNotPermitted", err)

@@ -31,6 +31,7 @@ type Config struct {
 	Store   store.Store
 	Policy  func() *rbac.Policy
 	Now     func() time.Time
+	Clients func() time.Time                                                            // the time by the clients' clocks, which nobody moves
 	Verify  func(r *http.Request, audiences ...string) (directory.Caller, *azure.Error) // an Entra token
 	Active  func(store.Tx, directory.Caller) *azure.Error                               // its principal still exists
 	Removed <-chan struct{}                                                             // told when resources were removed; nil: never

@@ -167,9 +167,10 @@ func (q *question) audiences() []string {
 }
 
 func (q *question) ticket(who holder, life time.Duration, kind string) ticket {
-	now := q.Now()
+	now := q.Clients()
 	return ticket{ID: azure.NewGUID().String(), Issuer: "Azure Container Registry", Audience: q.host, Subject: who.id, App: who.app,
-		Content: q.registry.Own.Content.String(), NotBefore: now.Add(-15 * time.Minute).Unix(), IssuedAt: now.Unix(), Expiry: now.Add(life).Unix(), Kind: kind}
+		Content: q.registry.Own.Content.String(), NotBefore: now.Add(-15 * time.Minute).Unix(), IssuedAt: now.Unix(), Expiry: now.Add(life).Unix(),
+		Ahead: int64(q.Now().Sub(now).Round(time.Second) / time.Second), Kind: kind}
 }
 
 // token answers with an access token for what may be done of the scopes that are asked for, or refuses if that is
@@ -240,7 +241,7 @@ func (q *question) user(tx store.Tx, user, password string) (holder, bool, error
 // open verifies a token of this registry.
 func (q *question) open(token, kind string) (ticket, bool) {
 	t, err := q.tickets.open(token)
-	now := q.Now().Unix()
+	now := q.Now().Unix() - t.Ahead
 	return t, err == nil && t.Audience == q.host && t.Content == q.registry.Own.Content.String() && t.Kind == kind && t.NotBefore <= now && now < t.Expiry
 }
 

@@ -131,7 +131,7 @@ func (c *storageCall) sharedKey(credential string) error {
 		date = c.r.Header.Get("Date")
 	}
 	at, err := http.ParseTime(date)
-	if user != c.name || err != nil || c.Now().Sub(at).Abs() > clockSkew {
+	if user != c.name || err != nil || c.Clients().Sub(at).Abs() > clockSkew {
 		return azure.StorageAuthenticationFailed.Error()
 	}
 	text := c.signedText()

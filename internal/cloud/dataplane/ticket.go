@@ -19,8 +19,9 @@ type ticket struct {
 	NotBefore int64   `json:"nbf"`
 	IssuedAt  int64   `json:"iat"`
 	Expiry    int64   `json:"exp"`
-	Kind      string  `json:"grant_type"` // refresh_token or access_token
-	Content   string  `json:"content"`    // of the registry: another one of the same name does not know the token
+	Ahead     int64   `json:"aksid_ahead,omitempty"` // seconds by which our clock was ahead of the clients', by which the times are
+	Kind      string  `json:"grant_type"`            // refresh_token or access_token
+	Content   string  `json:"content"`               // of the registry: another one of the same name does not know the token
 	Access    []scope `json:"access,omitempty"`
 
 	all bool // allows everything: of a password that was shown instead of a token

@@ -152,8 +152,17 @@ func (c *vaultCall) authenticate() error {
 			told = azure.VaultTokenAudience.Format(azure.Fields{"audience": m.Fields["audience"]})
 		}
 	}
-	told.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(`Bearer authorization="%s%s", resource="%s"`, azure.Clouds[0].Authority, c.Tenant, vaultAudience)}}
+	told.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(`Bearer authorization="%s%s", resource="%s"%s`, azure.Clouds[0].Authority, c.Tenant, vaultAudience, renewal(refused))}}
 	return told
+}
+
+// renewal is the end of the challenge that asks for a new token, where that is why one was refused.
+func renewal(refused *azure.Error) string {
+	challenge := refused.Header.Get("Www-Authenticate")
+	if at := strings.Index(challenge, `, claims="`); at >= 0 {
+		return `, error="insufficient_claims"` + challenge[at:]
+	}
+	return ""
 }
 
 // reach refuses clients that the network rules keep out.

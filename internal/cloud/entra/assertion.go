@@ -37,6 +37,7 @@ type assertion struct {
 	IssuedAt  float64  `json:"iat"`
 	NotBefore float64  `json:"nbf"`
 	Expiry    float64  `json:"exp"`
+	Ahead     *int64   `json:"aksid_ahead"` // of what we issued: how far our clock was ahead of the clients'
 }
 
 // audience is a text or an array of texts (RFC 7519 section 4.1.3).
@@ -147,9 +148,12 @@ func (a *assertion) signedBy(key any) bool {
 	return err == nil
 }
 
-// inTime refuses an assertion before and after its time.
+// inTime refuses an assertion before and after its time: by the clock of who wrote it.
 func (s *Service) inTime(a *assertion) error {
-	now, from, until := s.Now(), unix(a.NotBefore), unix(a.Expiry)
+	now, from, until := s.Clients(), unix(a.NotBefore), unix(a.Expiry)
+	if a.Ahead != nil {
+		now = s.Now().Add(time.Duration(-*a.Ahead) * time.Second)
+	}
 	if now.Before(from.Add(-backdate)) || !now.Before(until) {
 		const form = "2006-01-02T15:04:05.0000000Z"
 		return azure.AssertionExpired.Format(azure.Fields{"now": now.UTC().Format(form), "from": from.Format(form), "until": until.Format(form)})

@@ -30,6 +30,7 @@ var graphFaults = map[fault]*azure.Message{
 	tokenIssuer:    azure.GraphTokenMalformed,
 	tokenEarly:     azure.GraphTokenNotYetValid,
 	tokenExpired:   azure.GraphTokenExpired,
+	tokenOvertaken: azure.GraphTokenExpired,
 	tokenOrphaned:  azure.GraphIdentityNotFound,
 	tokenRevoked:   azure.GraphTokenRevoked,
 }
@@ -215,7 +216,7 @@ func (c *graphCall) admit(route *graphRoute) *azure.Error {
 func (s *Service) graphRefusal(r *refusal) *azure.Error {
 	e := graphFaults[r.fault].Format(r.fields)
 	challenge := `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="` + graphAppID + `"`
-	if r.fault == tokenRevoked {
+	if r.fault == tokenRevoked || r.fault == tokenOvertaken {
 		challenge += `, errorDescription="` + e.Message + `", error="insufficient_claims", claims="` + s.claimsChallenge() + `"`
 	}
 	e.Header = http.Header{"Www-Authenticate": {challenge}}

@@ -139,7 +139,7 @@ type ProjectedToken struct {
 	Token   string    `json:"token"`
 	Issuer  string    `json:"issuer"`
 	Subject string    `json:"subject"`
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires"` // by the clients' clocks
 }
 
 // ErrNoIssuer is why there is no token of a cluster's service accounts.
@@ -170,10 +170,10 @@ func (s *Service) ServiceAccountToken(ctx context.Context, a ServiceAccount) (Pr
 	if err != nil {
 		return ProjectedToken{}, err
 	}
-	now := s.Now().Truncate(time.Second)
+	now := s.Clients().Truncate(time.Second)
 	payload, err := json.Marshal(map[string]any{
 		"aud": []string{a.Audience}, "iss": issuer, "sub": a.Subject(), "jti": azure.NewGUID(),
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(a.Life).Unix(),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(a.Life).Unix(), "aksid_ahead": s.ahead(),
 		"kubernetes.io": map[string]any{"namespace": a.Namespace, "serviceaccount": map[string]any{"name": a.Name, "uid": a.uid()}},
 	})
 	if err != nil {

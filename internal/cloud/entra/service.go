@@ -25,6 +25,8 @@ type Config struct {
 	Tenant azure.GUID  // the one tenant
 	Store  store.Store // of the directory
 	Now    func() time.Time
+	// Clients is the time by the clients' clocks, which nobody moves; nil: Now. Whatever a client judges a token by is in it.
+	Clients func() time.Time
 	// Propagation is how long until a federated credential counts, Joining until a group's new or removed member does.
 	Propagation, Joining time.Duration
 	// GroupsOf are the groups that a managed identity's token knows, which may be old; nil: those that the directory has.
@@ -46,6 +48,9 @@ type Service struct {
 func Open(c Config) (*Service, error) {
 	if _, err := os.Stat(c.Dir); err != nil {
 		return nil, err
+	}
+	if c.Clients == nil {
+		c.Clients = c.Now
 	}
 	s := &Service{Config: c, made: make(chan struct{})}
 	if _, err := os.Stat(filepath.Join(c.Dir, keyFile)); errors.Is(err, fs.ErrNotExist) {

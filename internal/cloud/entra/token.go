@@ -18,7 +18,8 @@ const (
 	backdate     = 5 * time.Minute
 )
 
-// claims of an access token, version 1.0 (Microsoft Learn: access token claims reference).
+// claims of an access token, version 1.0 (Microsoft Learn: access token claims reference). Its times are by the clients' clocks;
+// where ours is ahead of them, Ahead says by how many seconds, so that moving ours on ends what was issued before.
 type claims struct {
 	Audience  string            `json:"aud"`
 	Issuer    string            `json:"iss"`
@@ -40,12 +41,18 @@ type claims struct {
 	Unique    string            `json:"uti"`
 	Version   string            `json:"ver"`
 	Resource  azure.ID          `json:"xms_mirid,omitzero"` // of a managed identity
+	Ahead     int64             `json:"aksid_ahead,omitempty"`
 }
 
 // issuer is who version 1.0 tokens are from, in every cloud.
 func (s *Service) issuer() string { return "https://sts.windows.net/" + s.Tenant.String() + "/" }
 
-// Token issues an access token of p for exactly that audience, and says when it expires.
+// ahead is by how many seconds our clock is ahead of the clients'.
+func (s *Service) ahead() int64 {
+	return int64(s.Now().Sub(s.Clients()).Round(time.Second) / time.Second)
+}
+
+// Token issues an access token of p for exactly that audience, and says when it expires by the clients' clocks.
 func (s *Service) Token(p directory.Principal, audience string) (string, time.Time, error) {
 	return s.issue(issue{p: p, audience: audience, proof: bySecret})
 }
@@ -56,9 +63,9 @@ func (s *Service) issue(i issue) (string, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	now := s.Now().Truncate(time.Second)
+	now := s.Clients().Truncate(time.Second)
 	expiry := now.Add(lifetime(i.p))
-	c.Audience = i.audience
+	c.Audience, c.Ahead = i.audience, s.ahead()
 	c.IssuedAt, c.NotBefore, c.Expiry = now.Add(-backdate).Unix(), now.Add(-backdate).Unix(), expiry.Unix()
 	payload, err := json.Marshal(c)
 	if err != nil {

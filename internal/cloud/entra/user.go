@@ -143,7 +143,7 @@ func (s *Service) byRefreshToken(r *http.Request) (p directory.Principal, refuse
 
 // addUser adds what only users get: who they are, for the client, and a token to come again with.
 func (s *Service) addUser(answer map[string]any, r *http.Request, i issue) error {
-	now, p := s.Now().Truncate(time.Second), i.p
+	now, p := s.Clients().Truncate(time.Second), i.p
 	id, err := s.signed(map[string]any{
 		"aud": i.user.client, "iss": s.issuer(), "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(clientLife).Unix(),
 		"oid": p.ID, "sub": p.ID, "tid": s.Tenant, "name": p.DisplayName, "upn": p.UPN, "unique_name": p.UPN,
@@ -152,7 +152,7 @@ func (s *Service) addUser(answer map[string]any, r *http.Request, i issue) error
 	if err != nil {
 		return err
 	}
-	again, err := s.signed(refresh{refreshAudience, p.ID, i.user.client, now.Unix()})
+	again, err := s.signed(refresh{refreshAudience, p.ID, i.user.client, s.Now().Unix()})
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ const (
 	tokenIssuer
 	tokenEarly
 	tokenExpired
-	tokenOrphaned // its principal is deleted
-	tokenRevoked  // its principal is disabled
+	tokenOvertaken // expired, as our clock was moved, but not for its bearer
+	tokenOrphaned  // its principal is deleted
+	tokenRevoked   // its principal is disabled
 )
 
 // armFaults are ARM's words. An expired token gets no grace: recorded answers refuse one 15 seconds late.
@@ -47,6 +48,7 @@ var armFaults = map[fault]*azure.Message{
 	tokenIssuer:    azure.InvalidAuthenticationTokenTenant,
 	tokenEarly:     azure.InvalidAuthenticationToken,
 	tokenExpired:   azure.ExpiredAuthenticationToken,
+	tokenOvertaken: azure.ExpiredAuthenticationToken,
 	tokenOrphaned:  azure.InvalidAuthenticationTokenNoObject,
 	tokenRevoked:   azure.SessionRevoked,
 }
@@ -92,16 +94,19 @@ func (s *Service) armError(r *refusal) *azure.Error {
 		return nil
 	}
 	e := armFaults[r.fault].Format(r.fields)
-	description, claims := e.Message, ""
+	code, description, claims := "invalid_token", e.Message, ""
 	switch r.fault {
 	case tokenMissing:
 		description = "The authentication failed because of missing 'Authorization' header."
+	case tokenOvertaken: // a client would have got a new one in time, had it known; the SDKs do so when they read this code
+		code = "insufficient_claims"
+		fallthrough
 	case tokenRevoked:
 		claims = fmt.Sprintf(`, claims="%s"`, s.claimsChallenge())
 	}
 	e.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(
-		`Bearer authorization_uri="https://login.windows.net/%s", error="invalid_token", error_description="%s"%s`,
-		s.Tenant, quotable(description), claims)}}
+		`Bearer authorization_uri="https://login.windows.net/%s", error="%s", error_description="%s"%s`,
+		s.Tenant, code, quotable(description), claims)}}
 	return e
 }
 
@@ -117,7 +122,7 @@ func quotable(s string) string {
 
 // claimsChallenge asks the client for a newer token (continuous access evaluation), which it then will not get.
 func (s *Service) claimsChallenge() string {
-	c := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, s.Now().Unix())
+	c := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, s.Clients().Unix())
 	return base64.StdEncoding.EncodeToString([]byte(c))
 }
 
@@ -158,7 +163,8 @@ func bearer(r *http.Request) (string, *refusal) {
 
 // check judges the claims of a token whose signature is good.
 func (s *Service) check(c claims, audiences []string) *refusal {
-	now := s.Now()
+	ahead := time.Duration(c.Ahead) * time.Second
+	now := s.Now().Add(-ahead) // by the clock that the token goes by
 	switch {
 	case !slices.Contains(audiences, c.Audience):
 		return &refusal{tokenAudience, azure.Fields{"audience": c.Audience, "allowed": strings.Join(audiences, "','")}}
@@ -170,7 +176,11 @@ func (s *Service) check(c claims, audiences []string) *refusal {
 	case now.Unix() < c.NotBefore:
 		return &refusal{fault: tokenEarly}
 	case now.Unix() >= c.Expiry:
-		return &refusal{tokenExpired, azure.Fields{"expiry": usTime(time.Unix(c.Expiry, 0)), "now": usTime(now)}}
+		fields := azure.Fields{"expiry": usTime(time.Unix(c.Expiry, 0).Add(ahead)), "now": usTime(s.Now())}
+		if s.Clients().Unix() < c.Expiry {
+			return &refusal{tokenOvertaken, fields}
+		}
+		return &refusal{tokenExpired, fields}
 	}
 	return nil
 }
