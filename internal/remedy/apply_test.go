@@ -41,11 +41,11 @@ func TestApply(t *testing.T) {
 	r := &recorder{}
 	told := 0
 	done, err := p.Apply(t.Context(), r, r, func(Done) { told++ })
-	if err != nil || len(done) != 8 || told != 8 { // of ten, one is a lock's and one the cluster's
+	if err != nil || len(done) != 11 || told != 11 { // of 13, one is a lock's and one the cluster's
 		t.Fatalf("%d done, %d told, %v", len(done), told, err)
 	}
 	calls := strings.Join(r.calls, "\n")
-	if n := strings.Count(calls, "put "); n != 7 {
+	if n := strings.Count(calls, "put "); n != 10 {
 		t.Errorf("%d puts in\n%s", n, calls)
 	}
 	if !strings.HasSuffix(calls, "before withdraw\ndelete e0000000-0000-0000-0000-000000000001\nafter withdraw") || strings.Count(calls, "delete ") != 1 {
@@ -59,7 +59,7 @@ func TestApplyStopsAtTheFirstSurprise(t *testing.T) {
 	for _, c := range []struct {
 		at   string
 		done int
-	}{{"put ", 0}, {"after grant", 1}, {"before withdraw", 7}, {"delete ", 7}} {
+	}{{"put ", 0}, {"after grant", 1}, {"before withdraw", 10}, {"delete ", 10}} {
 		r := &recorder{during: func(call string, _ context.Context) error {
 			if strings.HasPrefix(call, c.at) {
 				return surprise

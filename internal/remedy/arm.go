@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+
+	"aksid/internal/azure"
+	"aksid/internal/estate"
 )
 
 // ARM is what the plan gives, as an ARM template for a deployment at a subscription: what the Bicep is in JSON.
 func (p Plan) ARM() []File {
 	m := p.module()
 	parameters, resources := object{}, []any{}
-	for _, x := range m.principals {
-		if x.resource.IsZero() {
-			parameters[x.symbol] = object{"type": "string", "defaultValue": x.id.String(), "metadata": object{"description": "Object id of " + x.label + "."}}
+	for _, v := range m.values {
+		if v.from == nil {
+			parameters[v.symbol] = object{"type": "string", "defaultValue": v.text, "metadata": object{"description": v.label + "."}}
 		}
 	}
 	for _, x := range m.parts {
@@ -49,7 +53,7 @@ func indented(v any) string {
 // armPart is the nested deployment of a part.
 func (m *module) armPart(x *part) object {
 	inner := object{"$schema": schemaOf("subscriptionDeploymentTemplate", "2018-05-01"), "contentVersion": "1.0.0.0"}
-	d := object{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "aksid-" + x.symbol, "subscriptionId": x.scope.Subscription()}
+	d := object{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": x.deployment(), "subscriptionId": x.scope.Subscription()}
 	if group := x.scope.ResourceGroup(); group != "" {
 		d["resourceGroup"] = group
 		inner["$schema"] = schemaOf("deploymentTemplate", "2019-04-01")
@@ -57,9 +61,9 @@ func (m *module) armPart(x *part) object {
 		d["location"] = "[deployment().location]"
 	}
 	given, taken := object{}, object{}
-	for _, p := range x.principals() {
-		given[p.symbol] = object{"value": p.armValue()}
-		taken[p.symbol] = object{"type": "string"}
+	for _, v := range x.values() {
+		given[v.symbol] = object{"value": v.arm()}
+		taken[v.symbol] = object{"type": "string"}
 	}
 	var resources []any
 	for _, r := range x.roles {
@@ -69,6 +73,12 @@ func (m *module) armPart(x *part) object {
 	}
 	for _, a := range x.assigns {
 		resources = append(resources, a.arm(x))
+	}
+	for _, t := range x.trusts {
+		resources = append(resources, t.arm(x))
+	}
+	for _, p := range x.permits {
+		resources = append(resources, p.arm())
 	}
 	inner["parameters"], inner["resources"] = taken, resources
 	d["properties"] = object{"mode": "Incremental", "expressionEvaluationOptions": object{"scope": "inner"}, "parameters": given, "template": inner}
@@ -89,20 +99,31 @@ func (m *module) armPart(x *part) object {
 // armID is the expression for a part's deployment.
 func (x *part) armID() string {
 	if group := x.scope.ResourceGroup(); group != "" {
-		return fmt.Sprintf("[resourceId(%s, %s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText(group), armText("aksid-"+x.symbol))
+		return fmt.Sprintf("[resourceId(%s, %s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText(group), armText(x.deployment()))
 	}
-	return fmt.Sprintf("[subscriptionResourceId(%s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText("aksid-"+x.symbol))
+	return fmt.Sprintf("[subscriptionResourceId(%s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText(x.deployment()))
 }
 
-func (p *principal) armValue() string {
-	switch id := armText(p.resource.String()); {
-	case p.resource.IsZero():
-		return fmt.Sprintf("[parameters(%s)]", armText(p.symbol))
-	case p.isCluster():
-		return fmt.Sprintf("[reference(%s, '%s', 'Full').identity.principalId]", id, version("Microsoft.ContainerService"))
-	default:
-		return fmt.Sprintf("[reference(%s, '%s').principalId]", id, version("Microsoft.ManagedIdentity"))
+// arm is a value in the main template.
+func (v *value) arm() string {
+	if v.from == nil {
+		return fmt.Sprintf("[parameters(%s)]", armText(v.symbol))
 	}
+	id, version := armText(v.from.id.String()), version(v.from.id.Type())
+	if path, ok := strings.CutPrefix(v.path, "properties."); ok {
+		return fmt.Sprintf("[reference(%s, '%s').%s]", id, version, path)
+	}
+	return fmt.Sprintf("[reference(%s, '%s', 'Full').%s]", id, version, v.path)
+}
+
+// armResource is the expression for a resource of a part, without brackets; more are names below it.
+func armResource(typ string, id azure.ID, more ...string) string {
+	_, names := relative(id)
+	quoted := []string{armText(typ)}
+	for _, n := range slices.Concat(names, more) {
+		quoted = append(quoted, armText(n))
+	}
+	return "resourceId(" + strings.Join(quoted, ", ") + ")"
 }
 
 func (a assignment) arm(x *part) object {
@@ -111,13 +132,8 @@ func (a assignment) arm(x *part) object {
 		on = "resourceGroup().id"
 	}
 	r := object{"type": typeAssignment, "apiVersion": "2022-04-01"}
-	if a.target != "" {
-		typ, names := relative(a.Scope)
-		quoted := []string{armText(typ)}
-		for _, n := range names {
-			quoted = append(quoted, armText(n))
-		}
-		on = "resourceId(" + strings.Join(quoted, ", ") + ")"
+	if a.on != nil {
+		on = armResource(a.on.id.Type(), a.on.id)
 		r["scope"] = "[" + on + "]"
 	}
 	r["name"] = fmt.Sprintf("[guid(%s, parameters(%s), '%s')]", on, armText(a.to.symbol), a.role)
@@ -126,6 +142,38 @@ func (a assignment) arm(x *part) object {
 		"principalId":      fmt.Sprintf("[parameters(%s)]", armText(a.to.symbol)), "principalType": a.PrincipalType,
 	}
 	return r
+}
+
+func (t trust) arm(x *part) object {
+	r := object{
+		"type": estate.TypeFederatedCredential, "apiVersion": version(estate.TypeIdentity), "name": armLiteral(t.Identity.Name() + "/" + t.Name),
+		"properties": object{"issuer": fmt.Sprintf("[parameters(%s)]", armText(t.issuer.symbol)), "subject": armLiteral(t.Subject), "audiences": []any{estate.TokenAudience}},
+	}
+	for _, before := range x.trusts {
+		if before.symbol == t.after {
+			r["dependsOn"] = []any{"[" + armResource(estate.TypeFederatedCredential, before.Identity, before.Name) + "]"}
+		}
+	}
+	return r
+}
+
+func (p permit) arm() object {
+	return object{
+		"type": typeAccessPolicy, "apiVersion": version(estate.TypeVault), "name": armLiteral(p.Vault.Name() + "/add"),
+		"properties": object{"accessPolicies": []any{object{
+			"tenantId":    fmt.Sprintf("[reference(%s, '%s').tenantId]", armResource(estate.TypeVault, p.Vault), version(estate.TypeVault)),
+			"objectId":    fmt.Sprintf("[parameters(%s)]", armText(p.to.symbol)),
+			"permissions": object{"keys": p.Keys},
+		}}},
+	}
+}
+
+// armLiteral is a text that is no expression, whatever it begins with.
+func armLiteral(s string) string {
+	if strings.HasPrefix(s, "[") {
+		return "[" + s
+	}
+	return s
 }
 
 // armText writes a string inside an expression.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"aksid/internal/azure"
+	"aksid/internal/estate"
 	"aksid/internal/plain"
 )
 
@@ -21,15 +22,20 @@ func (p Plan) Bicep() []File {
 func (m *module) bicepMain() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "// %s\n// Deploy it with: az deployment sub create --location LOCATION --template-file main.bicep\ntargetScope = 'subscription'\n", m.plan.title())
-	for _, p := range m.principals {
-		b.WriteString("\n" + p.bicep())
+	for _, s := range m.sources {
+		b.WriteString("\n" + s.bicep())
+	}
+	for _, v := range m.values {
+		if v.from == nil {
+			b.WriteString("\n" + v.bicepParameter() + " = " + BicepText(v.text) + "\n")
+		}
 	}
 	for _, x := range m.parts {
-		fmt.Fprintf(&b, "\nmodule %s '%s.bicep' = {\n  name: 'aksid-%s'\n  scope: %s\n", x.symbol, x.symbol, x.symbol, bicepScope(x.scope))
-		if to := x.principals(); len(to) > 0 {
+		fmt.Fprintf(&b, "\nmodule %s '%s.bicep' = {\n  name: '%s'\n  scope: %s\n", x.symbol, x.symbol, x.deployment(), bicepScope(x.scope))
+		if given := x.values(); len(given) > 0 {
 			b.WriteString("  params: {\n")
-			for _, p := range to {
-				fmt.Fprintf(&b, "    %s: %s\n", p.symbol, p.bicepValue())
+			for _, v := range given {
+				fmt.Fprintf(&b, "    %s: %s\n", v.symbol, v.bicep())
 			}
 			b.WriteString("  }\n")
 		}
@@ -39,19 +45,6 @@ func (m *module) bicepMain() string {
 		b.WriteString("}\n")
 	}
 	return b.String() + m.comments("//")
-}
-
-// principals are those that a part's roles go to.
-func (x *part) principals() []*principal {
-	var out []*principal
-	seen := map[*principal]bool{}
-	for _, a := range x.assigns {
-		if !seen[a.to] {
-			out = append(out, a.to)
-		}
-		seen[a.to] = true
-	}
-	return out
 }
 
 // definers are the symbols of other parts that make roles which this one assigns.
@@ -87,30 +80,28 @@ func bicepScope(id azure.ID) string {
 	return fmt.Sprintf("subscription(%s)", BicepText(id.Subscription()))
 }
 
-// bicep declares what a principal is read from.
-func (p *principal) bicep() string {
-	if p.resource.IsZero() {
-		return fmt.Sprintf("@description(%s)\nparam %s string = %s\n", BicepText("Object id of "+p.label+"."), p.symbol, BicepText(p.id.String()))
-	}
-	typ, names := relative(p.resource)
-	return fmt.Sprintf("// %s\nresource %s %s existing = {\n  name: %s\n  scope: %s\n}\n", plain.Text(p.label), p.symbol,
-		BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")), bicepScope(p.resource.GroupID()))
+// bicep declares what values are read from.
+func (s *source) bicep() string {
+	return fmt.Sprintf("// %s\n%s  scope: %s\n}\n", plain.Text(s.label), bicepExisting(target{s.id, s.symbol}), bicepScope(s.id.GroupID()))
 }
 
-// bicepValue is the object id of a principal in the main file.
-func (p *principal) bicepValue() string {
-	switch {
-	case p.resource.IsZero():
-		return p.symbol
-	case p.isCluster():
-		return p.symbol + ".identity.principalId"
-	}
-	return p.symbol + ".properties.principalId"
+// bicepExisting begins the declaration of a resource that is there.
+func bicepExisting(t target) string {
+	typ, names := relative(t.id)
+	return fmt.Sprintf("resource %s %s existing = {\n  name: %s\n", t.symbol, BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")))
 }
 
-func (p *principal) isCluster() bool {
-	typ, _ := relative(p.resource)
-	return strings.HasPrefix(strings.ToLower(typ), "microsoft.containerservice/")
+// bicepParameter declares a value that is given from outside.
+func (v *value) bicepParameter() string {
+	return fmt.Sprintf("@description(%s)\nparam %s string", BicepText(v.label+"."), v.symbol)
+}
+
+// bicep is a value in the main file.
+func (v *value) bicep() string {
+	if v.from == nil {
+		return v.symbol
+	}
+	return v.from.symbol + "." + v.path
 }
 
 func (m *module) bicepPart(x *part) string {
@@ -120,8 +111,8 @@ func (m *module) bicepPart(x *part) string {
 		level = "resourceGroup"
 	}
 	fmt.Fprintf(&b, "targetScope = '%s'\n", level)
-	for _, p := range x.principals() {
-		fmt.Fprintf(&b, "\n@description(%s)\nparam %s string\n", BicepText("Object id of "+p.label+"."), p.symbol)
+	for _, v := range x.values() {
+		b.WriteString("\n" + v.bicepParameter() + "\n")
 	}
 	for _, r := range x.roles {
 		fmt.Fprintf(&b, `
@@ -146,28 +137,36 @@ resource %s 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 }
 `, m.symbol(r.Name), r.ID, BicepText(r.Name), BicepText(r.Description), bicepList(r.Actions), bicepList(r.DataActions))
 	}
-	seen := map[string]bool{"": true}
+	for _, t := range x.targets {
+		b.WriteString("\n" + bicepExisting(t) + "}\n")
+	}
 	for _, a := range x.assigns {
-		if !seen[a.target] {
-			typ, names := relative(a.Scope)
-			fmt.Fprintf(&b, "\nresource %s %s existing = {\n  name: %s\n}\n", a.target, BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")))
-		}
-		seen[a.target] = true
 		b.WriteString("\n" + a.bicep(level))
+	}
+	for _, t := range x.trusts {
+		b.WriteString("\n" + t.bicep())
+	}
+	for _, p := range x.permits {
+		b.WriteString("\n" + p.bicep())
+	}
+	return b.String()
+}
+
+// reasons are comments that say why something is there.
+func reasons(mark string, why []string) string {
+	var b strings.Builder
+	for _, w := range why {
+		fmt.Fprintf(&b, "%s %s\n", mark, plain.Text(w))
 	}
 	return b.String()
 }
 
 func (a assignment) bicep(level string) string {
-	var b strings.Builder
-	for _, why := range a.why {
-		fmt.Fprintf(&b, "// %s\n", plain.Text(why))
-	}
 	on, scope := level+"().id", ""
-	if a.target != "" {
-		on, scope = a.target+".id", "  scope: "+a.target+"\n"
+	if a.on != nil {
+		on, scope = a.on.symbol+".id", "  scope: "+a.on.symbol+"\n"
 	}
-	fmt.Fprintf(&b, `resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+	return reasons("//", a.why) + fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(%s, %s, '%s')
 %s  properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '%s') // %s
@@ -176,8 +175,53 @@ func (a assignment) bicep(level string) string {
   }
 }
 `, a.symbol, on, a.to.symbol, a.role, scope, a.role, plain.Text(a.Role), a.to.symbol, BicepText(a.PrincipalType))
-	return b.String()
 }
+
+func (t trust) bicep() string {
+	after := ""
+	if t.after != "" {
+		after = "  dependsOn: [\n    " + t.after + " // Azure writes one at a time\n  ]\n"
+	}
+	return reasons("//", t.why) + fmt.Sprintf(`resource %s '%s@%s' = {
+  parent: %s
+  name: %s
+  properties: {
+    issuer: %s
+    subject: %s
+    audiences: [
+      '%s'
+    ]
+  }
+%s}
+`, t.symbol, estate.TypeFederatedCredential, version(estate.TypeIdentity), t.on.symbol, BicepText(t.Name), t.issuer.symbol, BicepText(t.Subject), estate.TokenAudience, after)
+}
+
+func (p permit) bicep() string {
+	var keys strings.Builder
+	for _, k := range p.Keys {
+		fmt.Fprintf(&keys, "            %s\n", BicepText(k))
+	}
+	return reasons("//", p.why) + fmt.Sprintf(`resource %s '%s@%s' = {
+  parent: %s
+  name: 'add'
+  properties: {
+    accessPolicies: [
+      {
+        tenantId: %s.properties.tenantId
+        objectId: %s
+        permissions: {
+          keys: [
+%s          ]
+        }
+      }
+    ]
+  }
+}
+`, p.symbol, typeAccessPolicy, version(estate.TypeVault), p.on.symbol, p.on.symbol, p.to.symbol, keys.String())
+}
+
+// typeAccessPolicy is the resource type that adds to the access policies of a vault.
+const typeAccessPolicy = estate.TypeVault + "/accessPolicies"
 
 func bicepList(actions []azure.Action) string {
 	if len(actions) == 0 {

@@ -17,21 +17,39 @@ type File struct{ Name, Text string }
 // module is the part of a plan that infrastructure as code says: what is to be there. What is to go, and what a person has to
 // do, stands in comments.
 type module struct {
-	plan       Plan
-	principals []*principal
-	parts      []*part
-	left       []Step
-	names      map[string]bool // symbols that are taken
+	plan    Plan
+	sources []*source
+	values  []*value
+	parts   []*part
+	left    []Step
+	names   map[string]bool // symbols that are taken
 }
 
-// principal is who is given roles, and how a module refers to them: never by a bare object id where there is a resource.
-type principal struct {
-	id       azure.PrincipalID
-	symbol   string // in camelCase
-	label    string
-	written  string   // how the Terraform plan that brings it names its object id; "": none does
-	resource azure.ID // a user-assigned identity, or the cluster whose system-assigned identity it is; zero: neither
+// source is a resource that a module reads values from.
+type source struct {
+	id            azure.ID
+	symbol, label string
 }
+
+func (s *source) isCluster() bool { return strings.EqualFold(s.id.Type(), estate.TypeCluster) }
+
+// value is what a module takes from where it stands, never as a bare text where there is a resource: an object id, or the
+// issuer of a cluster's tokens.
+type value struct {
+	text    string // as it is now
+	symbol  string // in camelCase
+	label   string // what it is
+	from    *source
+	path    string // in the document of from, as properties.principalId
+	written string // how the Terraform plan that brings it names it; "": none does
+}
+
+// Paths of values in the documents of identities and clusters.
+const (
+	pathPrincipal = "properties.principalId"
+	pathOwn       = "identity.principalId"
+	pathIssuer    = "properties.oidcIssuerProfile.issuerURL"
+)
 
 // part is what is deployed to one resource group or subscription.
 type part struct {
@@ -39,6 +57,15 @@ type part struct {
 	symbol  string
 	roles   []estate.DefineRole
 	assigns []assignment
+	trusts  []trust
+	permits []permit
+	targets []target
+}
+
+// target is a resource of a part's scope that something is given on.
+type target struct {
+	id     azure.ID
+	symbol string
 }
 
 // assignment is a role assignment of a part.
@@ -46,9 +73,29 @@ type assignment struct {
 	estate.Assign
 	role   azure.GUID
 	custom bool // the role is one of the plan's
-	to     *principal
+	to     *value
 	symbol string
-	target string // symbol of the resource that it is on; "": the part's scope itself
+	on     *target // nil: the part's scope itself
+	why    []string
+}
+
+// trust is a federated credential of a part.
+type trust struct {
+	estate.Federate
+	issuer *value
+	symbol string
+	on     target
+	after  string // symbol of the identity's one before: Azure writes one at a time (Microsoft Learn: workload identity federation considerations)
+	why    []string
+}
+
+// permit is an access policy of a part.
+type permit struct {
+	estate.Permit
+	to     *value
+	symbol string
+	on     target
+	tenant string
 	why    []string
 }
 
@@ -58,15 +105,7 @@ func (p Plan) module() *module {
 		m.names[word] = true
 	}
 	for _, s := range p.Steps {
-		switch c := s.Change.(type) {
-		case estate.DefineRole:
-			at := m.part(c.Scope)
-			at.roles = append(at.roles, c)
-		case estate.Assign:
-			if !m.assign(s, c) {
-				m.left = append(m.left, s)
-			}
-		default:
+		if !m.take(s) {
 			m.left = append(m.left, s)
 		}
 	}
@@ -76,7 +115,24 @@ func (p Plan) module() *module {
 // bicepWords are words that mean something to Bicep.
 const bicepWords = "resource module param var output existing import using type func metadata for if true false null az sys string int bool object array any targetscope extension provider assert"
 
-// assign takes an assignment into the part that it is deployed with; false if there is none for its scope.
+// take takes a step into the part that it is deployed with; false if there is none for it.
+func (m *module) take(s Step) bool {
+	switch c := s.Change.(type) {
+	case estate.DefineRole:
+		at := m.part(c.Scope)
+		at.roles = append(at.roles, c)
+		return true
+	case estate.Assign:
+		return m.assign(s, c)
+	case estate.Federate:
+		m.federate(s, c)
+		return true
+	case estate.Permit:
+		return m.permit(s, c)
+	}
+	return false
+}
+
 func (m *module) assign(s Step, c estate.Assign) bool {
 	role, ok := m.plan.Role(c.Role)
 	scope := canonical(c.Scope)
@@ -92,21 +148,50 @@ func (m *module) assign(s Step, c estate.Assign) bool {
 	a.Scope = scope
 	a.custom = slices.ContainsFunc(m.plan.Steps, func(s Step) bool { d, ok := s.Change.(estate.DefineRole); return ok && d.ID == role })
 	if !scope.Equal(group) {
-		a.target = m.target(at, scope)
+		on := m.target(at, scope)
+		a.on = &on
 	}
 	a.symbol = m.symbol(scope.Name() + " " + c.Role + " " + a.to.symbol)
 	at.assigns = append(at.assigns, a)
 	return true
 }
 
-// target is the symbol of a resource that roles are given on; several assignments share it.
-func (m *module) target(at *part, scope azure.ID) string {
-	for _, a := range at.assigns {
-		if a.Scope.Equal(scope) {
-			return a.target
+func (m *module) federate(s Step, c estate.Federate) {
+	c.Identity = canonical(c.Identity.GroupID().Resource(estate.TypeIdentity, c.Identity.Name())) // providers read ids with case
+	at := m.part(c.Identity.GroupID())
+	t := trust{Federate: c, issuer: m.issuer(s, c.Issuer), on: m.target(at, c.Identity), symbol: m.symbol(c.Identity.Name() + " " + c.Name), why: s.Why}
+	for _, before := range at.trusts {
+		if before.Identity.Equal(c.Identity) {
+			t.after = before.symbol
 		}
 	}
-	return m.symbol(scope.Name())
+	at.trusts = append(at.trusts, t)
+}
+
+// permit takes an access policy. Where the principal has one already, Terraform would have to import it first.
+func (m *module) permit(s Step, c estate.Permit) bool {
+	if len(m.plan.e.KeyPermissions(c.Vault, c.Principal)) > 0 {
+		return false
+	}
+	vault, _ := m.plan.e.Resource(c.Vault)
+	c.Vault = canonical(c.Vault.GroupID().Resource(estate.TypeVault, c.Vault.Name()))
+	at := m.part(c.Vault.GroupID())
+	to := m.principal(s, c.Principal)
+	at.permits = append(at.permits, permit{Permit: c, to: to, on: m.target(at, c.Vault), tenant: vault.Text("properties.tenantId"),
+		symbol: m.symbol(c.Vault.Name() + " keys " + to.symbol), why: s.Why})
+	return true
+}
+
+// target is a resource that something is given on; several things share it.
+func (m *module) target(at *part, id azure.ID) target {
+	for _, x := range at.targets {
+		if x.id.Equal(id) {
+			return x
+		}
+	}
+	x := target{id, m.symbol(id.Name())}
+	at.targets = append(at.targets, x)
+	return x
 }
 
 func (m *module) part(scope azure.ID) *part {
@@ -124,13 +209,34 @@ func (m *module) part(scope azure.ID) *part {
 	return x
 }
 
-func (m *module) principal(s Step, id azure.PrincipalID) *principal {
-	for _, x := range m.principals {
-		if x.id == id {
+// deployment names the deployment of a part; Azure takes 64 characters.
+func (x *part) deployment() string {
+	const most = 64
+	name := "aksid-" + x.symbol
+	if len(name) > most {
+		name = name[:most-9] + "-" + azure.NamedGUID(x.scope.Key()).String()[:8]
+	}
+	return name
+}
+
+// source is a resource that values are read from, each once.
+func (m *module) source(id azure.ID, label string) *source {
+	for _, x := range m.sources {
+		if x.id.Equal(id) {
 			return x
 		}
 	}
-	x := &principal{id: id, label: m.plan.e.PrincipalName(id)}
+	x := &source{id: canonical(id), label: label, symbol: m.symbol(id.Name())}
+	m.sources = append(m.sources, x)
+	return x
+}
+
+// principal is the object id of whom something is given to.
+func (m *module) principal(s Step, id azure.PrincipalID) *value {
+	if x := m.value(id.String()); x != nil {
+		return x
+	}
+	x := &value{text: id.String(), label: m.plan.e.PrincipalName(id)}
 	name := x.label
 	if name == id.String() {
 		x.label, name = "a principal without a name", "principal"
@@ -140,18 +246,79 @@ func (m *module) principal(s Step, id azure.PrincipalID) *principal {
 			if i.Principal != id {
 				continue
 			}
-			x.label, name, x.resource = fmt.Sprintf("the %s identity %s of cluster %s", i.Label(), i.Name, c.ID.Name()), i.Name, canonical(i.Resource)
-			if i.Kind == estate.SystemAssigned {
-				x.resource = canonical(c.ID)
+			x.label, name = fmt.Sprintf("the %s identity %s of cluster %s", i.Label(), i.Name, c.ID.Name()), i.Name
+			switch {
+			case i.Kind == estate.SystemAssigned:
+				x.from, x.path = m.source(c.ID, x.label), pathOwn
+			case !i.Resource.IsZero():
+				x.from, x.path = m.source(i.Resource, x.label), pathPrincipal
 			}
 		}
 	}
-	x.symbol = m.symbol(name)
 	if ex := m.plan.e.Expressions(); ex.Language == estate.Terraform {
 		x.written, _ = ex.Principal(id)
 	}
-	m.principals = append(m.principals, x)
+	x.label = "Object id of " + x.label
+	return m.keep(x, name)
+}
+
+// issuer is who issues the tokens of a cluster, which changes when it is built anew.
+func (m *module) issuer(s Step, url string) *value {
+	if x := m.value(url); x != nil {
+		return x
+	}
+	x := &value{text: url, label: "Issuer of the tokens of a cluster"}
+	name := "issuer"
+	for _, c := range s.Clusters {
+		if strings.EqualFold(c.Text(pathIssuer), url) {
+			x.from, x.path = m.source(c.ID, "cluster "+c.ID.Name()), pathIssuer
+			x.label, name = "Issuer of the tokens of cluster "+c.ID.Name(), c.ID.Name()+" issuer"
+			if text, ok := m.plan.e.Expressions().ID(c.ID); ok && strings.HasPrefix(text, "azurerm_kubernetes_cluster.") {
+				x.written = strings.TrimSuffix(text, ".id") + ".oidc_issuer_url"
+			}
+		}
+	}
+	return m.keep(x, name)
+}
+
+func (m *module) value(text string) *value {
+	for _, x := range m.values {
+		if x.text == text {
+			return x
+		}
+	}
+	return nil
+}
+
+// keep names a value: as what it is the object id of, where there is that.
+func (m *module) keep(x *value, name string) *value {
+	if x.from != nil && x.path != pathIssuer {
+		x.symbol = x.from.symbol
+	} else {
+		x.symbol = m.symbol(name)
+	}
+	m.values = append(m.values, x)
 	return x
+}
+
+// values are what a part takes from the main file, each once.
+func (x *part) values() []*value {
+	var out []*value
+	add := func(v *value) {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	for _, a := range x.assigns {
+		add(a.to)
+	}
+	for _, t := range x.trusts {
+		add(t.issuer)
+	}
+	for _, p := range x.permits {
+		add(p.to)
+	}
+	return out
 }
 
 // symbol makes a name of a text that Bicep and, in snake case, Terraform take, and that is not taken yet.

@@ -33,6 +33,9 @@ const (
 	kubelet  = "a0000000-0000-0000-0000-000000000002"
 	system   = "a0000000-0000-0000-0000-000000000003"
 	pipeline = "a0000000-0000-0000-0000-000000000004"
+	apps     = hub + "/resourcegroups/rg-apps/providers/microsoft.managedidentity/userassignedidentities/id-app"
+	vault    = hub + "/resourceGroups/rg-hub/providers/Microsoft.KeyVault/vaults/kv"
+	issuer   = "https://westeurope.oic.prod-aks.azure.com/t/1/"
 )
 
 // world is an estate of two clusters: one brings its identity along, one has it made.
@@ -42,11 +45,12 @@ func world(t *testing.T) *estate.Estate {
 	for name, text := range map[string]string{
 		"c1.json": `{"id": "` + platform + `/resourcegroups/rg/providers/Microsoft.ContainerService/managedClusters/c1", "identity": {"type": "UserAssigned", "userAssignedIdentities":
 			{"` + platform + `/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-c1": {"principalId": "` + control + `"}}},
-			"properties": {"nodeResourceGroup": "MC_rg_c1", "identityProfile": {"kubeletidentity": {"resourceId": "` + nodes + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/c1-agentpool", "objectId": "` + kubelet + `"}}}}`,
+			"properties": {"nodeResourceGroup": "MC_rg_c1", "oidcIssuerProfile": {"enabled": true, "issuerURL": "` + issuer + `"}, "identityProfile": {"kubeletidentity": {"resourceId": "` + nodes + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/c1-agentpool", "objectId": "` + kubelet + `"}}}}`,
 		"c2.json": `{"id": "` + hub + `/resourceGroups/rg2/providers/Microsoft.ContainerService/managedClusters/c2", "identity": {"type": "SystemAssigned", "principalId": "` + system + `"}, "properties": {"nodeResourceGroup": "MC_rg2_c2"}}`,
 		"roles.json": `[{"id": "` + hub + `/providers/Microsoft.Authorization/roleAssignments/e0000000-0000-0000-0000-000000000001", "principalId": "` + control + `", "principalType": "ServicePrincipal", "scope": "` + hub + `", "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c"},
 			{"id": "` + hub + `/providers/Microsoft.Authorization/roleAssignments/e0000000-0000-0000-0000-000000000002", "principalId": "` + pipeline + `", "principalType": "ServicePrincipal", "scope": "` + hub + `", "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c"}]`,
-		"lock.json": `{"id": "` + nodes + `/providers/Microsoft.Authorization/locks/keep", "properties": {"level": "CanNotDelete"}}`,
+		"vault.json": `{"id": "` + vault + `", "properties": {"tenantId": "99999999-9999-9999-9999-999999999999", "enableRbacAuthorization": false, "accessPolicies": []}}`,
+		"lock.json":  `{"id": "` + nodes + `/providers/Microsoft.Authorization/locks/keep", "properties": {"level": "CanNotDelete"}}`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -82,6 +86,9 @@ func plan(t *testing.T) Plan {
 		{assign("Reader", pipeline, hub+"/resourceGroups/rg-hub"), c2, "x", "it is only an example"},
 		{estate.Unlock{ID: azure.MustID(nodes + "/providers/Microsoft.Authorization/locks/keep")}, c1, "locked", "nothing can be deleted"},
 		{estate.Reconcile{Cluster: c1.ID}, c1, "identity-gone", "everything fails"},
+		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-web", Issuer: issuer, Subject: "system:serviceaccount:shop:web"}, c1, "workload-without-credential", "pods get no tokens"},
+		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-cart", Issuer: issuer, Subject: "system:serviceaccount:shop:cart"}, c1, "workload-without-credential", "pods get no tokens"},
+		{estate.Permit{Vault: azure.MustID(vault), Principal: azure.MustGUID(control), Keys: []string{"encrypt", "unwrapKey"}}, c1, "vault-access-policy", "etcd cannot be encrypted"},
 	})
 }
 
@@ -163,11 +170,21 @@ func TestTemplateIsWhatApplyWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	existing := there{}
-	for _, m := range p.module().principals {
-		if doc := map[string]any{"properties": map[string]any{"principalId": m.id.String()}}; !m.resource.IsZero() {
-			doc["identity"] = map[string]any{"principalId": m.id.String()}
-			existing[m.resource.Key()] = doc
+	existing := there{azure.MustID(vault).Key(): {"properties": map[string]any{"tenantId": "99999999-9999-9999-9999-999999999999"}}}
+	for _, v := range p.module().values {
+		if v.from == nil {
+			continue
+		}
+		if existing[v.from.id.Key()] == nil {
+			existing[v.from.id.Key()] = map[string]any{"properties": map[string]any{}, "identity": map[string]any{}}
+		}
+		doc := existing[v.from.id.Key()]
+		for _, key := range strings.Split(v.path, ".") {
+			if next, ok := doc[key].(map[string]any); ok {
+				doc = next
+			} else if doc[key] = v.text; strings.HasSuffix(v.path, ".issuerURL") && key == "oidcIssuerProfile" {
+				doc[key] = map[string]any{"issuerURL": v.text}
+			}
 		}
 	}
 	d := template.Deployment{Template: parsed, Name: "aksid", Subscription: azure.MustGUID(strings.TrimPrefix(platform, "/subscriptions/")), Location: "westeurope", Existing: existing}
@@ -177,7 +194,7 @@ func TestTemplateIsWhatApplyWrites(t *testing.T) {
 	}
 	written := map[string]map[string]any{}
 	for x := range r.All() {
-		if strings.HasPrefix(x.Type, "Microsoft.Authorization/") {
+		if !x.Existing && x.Nested == nil {
 			written[x.ID.Key()] = x.Document
 		}
 	}
@@ -223,6 +240,20 @@ func TestTerraformParses(t *testing.T) {
 		}
 		if len(file.Body.(*hclsyntax.Body).Blocks) == 0 {
 			t.Errorf("%s is empty", f.Name)
+		}
+	}
+}
+
+// Names of deployments have at most 64 characters, and differ where scopes do.
+func TestDeploymentNames(t *testing.T) {
+	long := strings.Repeat("x", 80)
+	seen := map[string]bool{}
+	for _, group := range []string{"rg", long + "1", long + "2"} {
+		x := part{scope: azure.MustID(platform + "/resourceGroups/" + group), symbol: "roles" + group}
+		if name := x.deployment(); len(name) > 64 || seen[name] || !strings.HasPrefix(name, "aksid-roles") {
+			t.Errorf("%q", name)
+		} else {
+			seen[name] = true
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/hashicorp/hcl/v2/hclwrite"
+
 	"aksid/internal/azure"
 	"aksid/internal/estate"
 	"aksid/internal/plain"
@@ -16,9 +18,14 @@ func (p Plan) Terraform() []File {
 	m := p.module()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", p.title())
-	for _, x := range m.principals {
-		if x.written == "" {
-			b.WriteString("\n" + x.terraform(m.subscriptions()[0]))
+	for _, x := range m.sources {
+		if m.reads(x) {
+			b.WriteString("\n" + m.terraformSource(x))
+		}
+	}
+	for _, v := range m.values {
+		if v.from == nil && v.written == "" {
+			fmt.Fprintf(&b, "\nvariable \"%s\" {\n  description = %s\n  type        = string\n  default     = %s\n}\n", snake(v.symbol), hclText(v.label+"."), hclText(v.text))
 		}
 	}
 	for _, x := range m.parts {
@@ -42,13 +49,22 @@ resource "azurerm_role_definition" "%s" {
 		for _, a := range x.assigns {
 			b.WriteString("\n" + a.terraform(m.scopeText(a.Scope)))
 		}
+		for _, t := range x.trusts {
+			b.WriteString("\n" + m.terraformTrust(t))
+		}
+		for _, p := range x.permits {
+			b.WriteString("\n" + p.terraform(m.scopeText(p.Vault)))
+		}
 	}
 	b.WriteString(m.comments("#"))
 	if m.plan.e.Expressions().Language == estate.Terraform {
-		return []File{{"main.tf", b.String()}} // it goes into the configuration, which has its providers
+		return []File{{"main.tf", formatted(b.String())}} // it goes into the configuration, which has its providers
 	}
-	return []File{{"main.tf", b.String()}, {"versions.tf", m.terraformVersions()}}
+	return []File{{"main.tf", formatted(b.String())}, {"versions.tf", formatted(m.terraformVersions())}}
 }
+
+// formatted is a text as terraform fmt has it.
+func formatted(text string) string { return string(hclwrite.Format([]byte(text))) }
 
 // terraformVersions are the providers: one of azurerm for each subscription that identities are read in.
 func (m *module) terraformVersions() string {
@@ -59,10 +75,10 @@ func (m *module) terraformVersions() string {
   required_providers {
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = ">= 4.0"
+      version = ">= ` + m.azurermVersion() + `"
     }
 `)
-	if slices.ContainsFunc(m.principals, func(p *principal) bool { return !p.resource.IsZero() && p.isCluster() }) {
+	if slices.ContainsFunc(m.sources, (*source).isCluster) {
 		b.WriteString(`    azapi = {
       source  = "Azure/azapi"
       version = ">= 2.0"
@@ -73,43 +89,79 @@ func (m *module) terraformVersions() string {
 	for i, sub := range m.subscriptions() {
 		alias := ""
 		if i > 0 {
-			alias = fmt.Sprintf("  alias           = \"%s\"\n", providerAlias(sub))
+			alias = fmt.Sprintf("  alias = \"%s\"\n", providerAlias(sub))
 		}
 		fmt.Fprintf(&b, "\nprovider \"azurerm\" {\n%s  subscription_id = %s\n  features {}\n}\n", alias, hclText(sub))
 	}
 	return b.String()
 }
 
-// subscriptions are those of the identities, and of the parts; the first is the provider's without an alias.
+// azurermVersion is the first version of the provider that takes the module: federated credentials name their identity as
+// user_assigned_identity_id since 4.65 (the provider's change log).
+func (m *module) azurermVersion() string {
+	if slices.ContainsFunc(m.parts, func(x *part) bool { return len(x.trusts) > 0 }) {
+		return "4.65"
+	}
+	return "4.0"
+}
+
+// subscriptions are those that the provider itself has to be in, for identities and their federated credentials, or of the
+// parts; the first is the provider's without an alias.
 func (m *module) subscriptions() []string {
 	var out []string
-	for _, p := range m.principals {
-		if sub := p.resource.Subscription(); sub != "" && !p.isCluster() && !slices.Contains(out, sub) {
+	add := func(sub string) {
+		if sub != "" && !slices.Contains(out, sub) {
 			out = append(out, sub)
 		}
 	}
+	for _, s := range m.sources {
+		if !s.isCluster() {
+			add(s.id.Subscription())
+		}
+	}
+	for _, x := range m.parts {
+		if len(x.trusts) > 0 {
+			add(x.scope.Subscription())
+		}
+	}
 	if len(out) == 0 && len(m.parts) > 0 {
-		out = append(out, m.parts[0].scope.Subscription())
+		add(m.parts[0].scope.Subscription())
 	}
 	return out
 }
 
 func providerAlias(sub string) string { return "s" + sub[:min(8, len(sub))] }
 
-func (p *principal) terraform(first string) string {
-	name, provider := snake(p.symbol), ""
-	if sub := p.resource.Subscription(); sub != first {
-		provider = "  provider            = azurerm." + providerAlias(sub) + "\n"
+// provider is the line that chooses the provider of a subscription. The names of a configuration's own are not known.
+func (m *module) provider(sub string) string {
+	switch subs := m.subscriptions(); {
+	case sub == subs[0]:
+		return ""
+	case m.plan.e.Expressions().Language == estate.Terraform:
+		return "  # provider = the one of subscription " + plain.Text(sub) + "\n"
 	}
-	switch {
-	case p.resource.IsZero():
-		return fmt.Sprintf("variable \"%s\" {\n  description = %s\n  type        = string\n  default     = \"%s\"\n}\n", name, hclText("Object id of "+p.label+"."), p.id)
-	case p.isCluster():
-		return fmt.Sprintf("# %s\ndata \"azapi_resource\" \"%s\" {\n  type                   = \"%s@%s\"\n  resource_id            = %s\n  response_export_values = [\"identity.principalId\"]\n}\n",
-			plain.Text(p.label), name, "Microsoft.ContainerService/managedClusters", version("Microsoft.ContainerService"), hclText(p.resource.String()))
+	return "  provider = azurerm." + providerAlias(sub) + "\n"
+}
+
+// reads reports whether a value is read from a resource that is there.
+func (m *module) reads(s *source) bool {
+	return slices.ContainsFunc(m.values, func(v *value) bool { return v.from == s && v.written == "" })
+}
+
+func (m *module) terraformSource(s *source) string {
+	if !s.isCluster() {
+		return fmt.Sprintf("# %s\ndata \"azurerm_user_assigned_identity\" \"%s\" {\n%s  name = %s\n  resource_group_name = %s\n}\n",
+			plain.Text(s.label), snake(s.symbol), m.provider(s.id.Subscription()), hclText(s.id.Name()), hclText(s.id.ResourceGroup()))
 	}
-	return fmt.Sprintf("# %s\ndata \"azurerm_user_assigned_identity\" \"%s\" {\n%s  name                = %s\n  resource_group_name = %s\n}\n",
-		plain.Text(p.label), name, provider, hclText(p.resource.Name()), hclText(p.resource.ResourceGroup()))
+	var paths []string
+	for _, v := range m.values {
+		if v.from == s && v.written == "" {
+			paths = append(paths, hclText(v.path))
+		}
+	}
+	// azurerm's own data source of clusters would take the credentials of the cluster into the state.
+	return fmt.Sprintf("# %s\ndata \"azapi_resource\" \"%s\" {\n  type = \"%s@%s\"\n  resource_id = %s\n  response_export_values = [%s]\n}\n",
+		plain.Text(s.label), snake(s.symbol), estate.TypeCluster, version(estate.TypeCluster), hclText(s.id.String()), strings.Join(paths, ", "))
 }
 
 // scopeText is a scope in Terraform: as the plan that brings it names it, or its id.
@@ -122,33 +174,53 @@ func (m *module) scopeText(id azure.ID) string {
 	return hclText(id.String())
 }
 
-// terraformValue is the object id of a principal.
-func (p *principal) terraformValue() string {
-	name := snake(p.symbol)
+// terraform is a value.
+func (v *value) terraform() string {
 	switch {
-	case p.written != "":
-		return p.written
-	case p.resource.IsZero():
-		return "var." + name
-	case p.isCluster():
-		return "data.azapi_resource." + name + ".output.identity.principalId"
+	case v.written != "":
+		return v.written
+	case v.from == nil:
+		return "var." + snake(v.symbol)
+	case v.from.isCluster():
+		return "data.azapi_resource." + snake(v.from.symbol) + ".output." + v.path
 	}
-	return "data.azurerm_user_assigned_identity." + name + ".principal_id"
+	return "data.azurerm_user_assigned_identity." + snake(v.from.symbol) + ".principal_id"
 }
 
 func (a assignment) terraform(scope string) string {
-	var b strings.Builder
-	for _, why := range a.why {
-		fmt.Fprintf(&b, "# %s\n", plain.Text(why))
-	}
-	name := fmt.Sprintf(`uuidv5("%s", join("-", [%s, %s, "%s"]))`, azure.TemplateNamespace, scope, a.to.terraformValue(), a.role)
+	name := fmt.Sprintf(`uuidv5("%s", join("-", [%s, %s, "%s"]))`, azure.TemplateNamespace, scope, a.to.terraform(), a.role)
 	role := [2]string{"role_definition_name", hclText(a.Role)}
 	if a.custom {
 		role = [2]string{"role_definition_id", "azurerm_role_definition." + roleSymbol(a.Role) + ".role_definition_resource_id"}
 	}
-	fmt.Fprintf(&b, "resource \"azurerm_role_assignment\" \"%s\" {\n", snake(a.symbol))
-	for _, x := range [][2]string{{"name", name}, {"scope", scope}, role, {"principal_id", a.to.terraformValue()}, {"principal_type", hclText(a.PrincipalType)}} {
-		fmt.Fprintf(&b, "  %-*s = %s\n", len(role[0]), x[0], x[1])
+	return reasons("#", a.why) + hclResource("azurerm_role_assignment", a.symbol, "", [][2]string{
+		{"name", name}, {"scope", scope}, role, {"principal_id", a.to.terraform()}, {"principal_type", hclText(a.PrincipalType)},
+	})
+}
+
+func (m *module) terraformTrust(t trust) string {
+	return reasons("#", t.why) + hclResource("azurerm_federated_identity_credential", t.symbol, m.provider(t.Identity.Subscription()), [][2]string{
+		{"name", hclText(t.Name)}, {"user_assigned_identity_id", m.scopeText(t.Identity)}, {"issuer", t.issuer.terraform()},
+		{"subject", hclText(t.Subject)}, {"audience", "[" + hclText(estate.TokenAudience) + "]"},
+	})
+}
+
+func (p permit) terraform(vault string) string {
+	var keys []string
+	for _, k := range p.Keys {
+		keys = append(keys, hclText(strings.ToUpper(k[:1])+k[1:])) // as the provider spells them: UnwrapKey
+	}
+	return reasons("#", p.why) + hclResource("azurerm_key_vault_access_policy", p.symbol, "", [][2]string{
+		{"key_vault_id", vault}, {"tenant_id", hclText(p.tenant)}, {"object_id", p.to.terraform()}, {"key_permissions", "[" + strings.Join(keys, ", ") + "]"},
+	})
+}
+
+// hclResource is a resource with attributes; before are lines that come first.
+func hclResource(typ, symbol, before string, attributes [][2]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "resource \"%s\" \"%s\" {\n%s", typ, snake(symbol), before)
+	for _, x := range attributes {
+		fmt.Fprintf(&b, "  %s = %s\n", x[0], x[1])
 	}
 	return b.String() + "}\n"
 }
