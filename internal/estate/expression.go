@@ -1,7 +1,9 @@
 package estate
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -18,33 +20,55 @@ const (
 // Expressions are how a plan or template would name something that is not there yet, in its own language.
 type Expressions struct {
 	Language string
-	byKey    map[string]string // keys of ids, and object ids
+	byKey    map[string]Expression // keys of ids, and object ids
+	home     azure.ID              // resource group that a template goes to
+}
+
+// Home reports whether an id is the resource group that a template goes to.
+func (x Expressions) Home(id azure.ID) bool { return !id.IsZero() && id.Equal(x.home) }
+
+// Expression is a text in the language of a plan or template.
+type Expression struct {
+	Text   string
+	Module string // symbolic name of the module of a Bicep file in which alone the text means something; "": the file itself
+	Away   bool   // it names something outside of the resource group that the template goes to
 }
 
 // Expressions of the plan or template that the estate was read from; without a language where there is none.
 func (e *Estate) Expressions() Expressions { return e.expressions }
 
 // ID is what names a resource's id; false where it is there already, or written nowhere.
-func (x Expressions) ID(id azure.ID) (string, bool) { s, ok := x.byKey[id.Key()]; return s, ok }
+func (x Expressions) ID(id azure.ID) (Expression, bool) { s, ok := x.byKey[id.Key()]; return s, ok }
 
 // Principal is what gives the object id of an identity that will be made.
-func (x Expressions) Principal(p azure.PrincipalID) (string, bool) {
+func (x Expressions) Principal(p azure.PrincipalID) (Expression, bool) {
 	s, ok := x.byKey[p.String()]
 	return s, ok
+}
+
+// Symbols are the symbolic names that a Bicep file has taken.
+func (x Expressions) Symbols() []string {
+	var out []string
+	for _, e := range x.byKey {
+		if x.Language == Bicep {
+			out = append(out, cmp.Or(e.Module, e.Text[:strings.IndexAny(e.Text+".", ".[")]))
+		}
+	}
+	return out
 }
 
 // Foreseen reports whether a principal is one that a plan or template brings: its object id here is made up.
 func (e *Estate) Foreseen(p azure.PrincipalID) bool { return e.fresh[p] }
 
 // express notes an expression.
-func (b *builder) express(language, key, text string) {
+func (b *builder) express(language, key string, e Expression) {
 	x := &b.estate.expressions
 	if x.byKey == nil {
-		x.byKey = map[string]string{}
+		x.byKey = map[string]Expression{}
 	}
 	x.Language = language
 	if _, ok := x.byKey[key]; !ok && key != "" {
-		x.byKey[key] = text
+		x.byKey[key] = e
 	}
 }
 
@@ -55,43 +79,57 @@ func (p *plan) express(r *planned) {
 	if id.IsZero() || r.data {
 		return
 	}
-	p.in.express(Terraform, id.Key(), r.address+".id")
+	p.in.express(Terraform, id.Key(), Expression{Text: r.address + ".id"})
 	if !r.made {
 		return
 	}
 	for path, v := range p.foreseen(r) {
 		last := path[strings.LastIndexByte(path, '.')+1:]
 		if isGUID(v) && isOneOf(last, "principal_id", "object_id") {
-			p.in.express(Terraform, strings.ToLower(v), r.address+"."+strings.ReplaceAll(path, ".", "[0]."))
+			p.in.express(Terraform, strings.ToLower(v), Expression{Text: r.address + "." + strings.ReplaceAll(path, ".", "[0].")})
 		}
 	}
 }
 
+// language is Bicep where the template has symbolic names.
+func (d *deployed) language() string {
+	if slices.ContainsFunc(d.result.Resources, func(r *template.Resource) bool { return r.Symbol != "" }) {
+		return Bicep
+	}
+	return ARM
+}
+
 // express notes what names a resource of the template and the identities that it brings.
-func (d *deployed) express(r *template.Resource) {
-	id, language, full, properties := "", ARM, "", ""
+func (d *deployed) express(language string, r *template.Resource) {
+	id, full, properties := "", "", ""
 	_, typ, names := r.ID.Split()
 	switch {
 	case strings.Contains(strings.Join(names, "/"), "{"): // a name that only the deployment knows
 		return
-	case r.Symbol != "" && !strings.Contains(r.Symbol, "["):
-		language, id, full, properties = Bicep, r.Symbol+".id", r.Symbol, r.Symbol+".properties"
+	case language == Bicep && r.Symbol == "":
+		return
+	case language == Bicep:
+		id, full, properties = r.Symbol+".id", r.Symbol, r.Symbol+".properties"
 	default:
 		id = fmt.Sprintf("resourceId('%s', '%s')", typ, strings.Join(names, "', '"))
 		properties = fmt.Sprintf("reference(%s, '%s')", id, r.Version)
 		full = fmt.Sprintf("reference(%s, '%s', 'Full')", id, r.Version)
 	}
-	d.in.express(language, r.ID.Key(), id)
+	module, away := moduleOf(r), !d.in.goesTo(r.ID)
+	if !away {
+		d.in.estate.expressions.home = r.ID.GroupID()
+	}
+	d.in.express(language, r.ID.Key(), Expression{id, module, away})
 	note := func(path, text string) {
 		if p := textAt(d.in.docOf(r.ID), path); isGUID(p) {
-			d.in.express(language, strings.ToLower(p), text)
+			d.in.express(language, strings.ToLower(p), Expression{text, module, away})
 		}
 	}
 	switch {
 	case strings.EqualFold(r.Type, TypeNetwork) && language == ARM:
 		for _, s := range listAt(d.in.docOf(r.ID), "properties.subnets") {
 			if subnet := linkAt(s, "id"); !subnet.IsZero() {
-				d.in.express(language, subnet.Key(), fmt.Sprintf("resourceId('%s', '%s', '%s')", TypeSubnet, r.ID.Name(), subnet.Name()))
+				d.in.express(language, subnet.Key(), Expression{fmt.Sprintf("resourceId('%s', '%s', '%s')", TypeSubnet, r.ID.Name(), subnet.Name()), module, away})
 			}
 		}
 	case strings.EqualFold(r.Type, TypeIdentity):
@@ -104,4 +142,19 @@ func (d *deployed) express(r *template.Resource) {
 			note("properties.addonProfiles."+addOn+".identity.objectId", properties+".addonProfiles."+addOn+".identity.objectId")
 		}
 	}
+}
+
+// moduleOf is the symbolic name, at the top of the template, of what holds a resource; "" where the resource is there itself.
+func moduleOf(r *template.Resource) string {
+	out := ""
+	for up := r.Deployment; up != nil; up = up.Deployment {
+		out = cmp.Or(up.Symbol, up.Name)
+	}
+	return out
+}
+
+// goesTo reports whether something is in the resource group that templates go to.
+func (in *filesReader) goesTo(id azure.ID) bool {
+	same := Unnamed(id.Subscription()) || strings.EqualFold(id.Subscription(), in.Subscription.String())
+	return same && strings.EqualFold(id.ResourceGroup(), in.group())
 }

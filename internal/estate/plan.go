@@ -323,6 +323,11 @@ const TargetSubscription = "{subscription().subscriptionId}"
 // UnnamedSubscription stands for the subscription of providers that name none.
 const UnnamedSubscription = "00000000-0000-0000-0000-000000000000"
 
+// Unnamed reports whether a subscription is one that a plan or template does not name.
+func Unnamed(subscription string) bool {
+	return subscription == UnnamedSubscription || strings.EqualFold(subscription, TargetSubscription)
+}
+
 // put sets a member at a dotted path, and makes the objects above it.
 func put(doc Doc, path string, v any) {
 	for {

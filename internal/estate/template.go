@@ -157,9 +157,10 @@ func (d *deployed) convert() error {
 			}
 		}
 	}
+	language := d.language()
 	for r := range d.result.All() {
-		if d.ids[r.ID.Key()] == r {
-			d.express(r)
+		if d.ids[r.ID.Key()] == r || r.Existing && !r.ID.IsZero() {
+			d.express(language, r)
 		}
 	}
 	return nil

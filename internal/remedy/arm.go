@@ -13,7 +13,7 @@ import (
 
 // ARM is what the plan gives, as an ARM template for a deployment at a subscription: what the Bicep is in JSON.
 func (p Plan) ARM() []File {
-	m := p.module()
+	m := p.module(estate.ARM)
 	parameters, resources := object{}, []any{}
 	for _, v := range m.values {
 		if v.from == nil {
@@ -27,8 +27,12 @@ func (p Plan) ARM() []File {
 	for _, s := range m.left {
 		left = append(left, object{"what": s.What, "az": filled(s.Az)})
 	}
+	schema := schemaOf("subscriptionDeploymentTemplate", "2018-05-01")
+	if m.home() {
+		schema = schemaOf("deploymentTemplate", "2019-04-01")
+	}
 	t := object{
-		"$schema": schemaOf("subscriptionDeploymentTemplate", "2018-05-01"), "contentVersion": "1.0.0.0",
+		"$schema": schema, "contentVersion": "1.0.0.0",
 		"parameters": parameters, "resources": resources,
 	}
 	if len(left) > 0 {
@@ -53,16 +57,21 @@ func indented(v any) string {
 // armPart is the nested deployment of a part.
 func (m *module) armPart(x *part) object {
 	inner := object{"$schema": schemaOf("subscriptionDeploymentTemplate", "2018-05-01"), "contentVersion": "1.0.0.0"}
-	d := object{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": x.deployment(), "subscriptionId": x.scope.Subscription()}
+	d := object{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": x.deployment()}
+	if !estate.Unnamed(x.scope.Subscription()) {
+		d["subscriptionId"] = x.scope.Subscription()
+	}
 	if group := x.scope.ResourceGroup(); group != "" {
-		d["resourceGroup"] = group
+		if !m.plan.e.Expressions().Home(x.scope) {
+			d["resourceGroup"] = group
+		}
 		inner["$schema"] = schemaOf("deploymentTemplate", "2019-04-01")
 	} else {
 		d["location"] = "[deployment().location]"
 	}
 	given, taken := object{}, object{}
 	for _, v := range x.values() {
-		given[v.symbol] = object{"value": v.arm()}
+		given[v.symbol] = object{"value": m.armValue(v)}
 		taken[v.symbol] = object{"type": "string"}
 	}
 	var resources []any
@@ -86,7 +95,7 @@ func (m *module) armPart(x *part) object {
 	for _, y := range m.parts {
 		for _, symbol := range m.definers(x) {
 			if y.symbol == symbol {
-				after = append(after, y.armID())
+				after = append(after, "["+m.armID(y.scope, "Microsoft.Resources/deployments", y.deployment())+"]")
 			}
 		}
 	}
@@ -96,20 +105,34 @@ func (m *module) armPart(x *part) object {
 	return d
 }
 
-// armID is the expression for a part's deployment.
-func (x *part) armID() string {
-	if group := x.scope.ResourceGroup(); group != "" {
-		return fmt.Sprintf("[resourceId(%s, %s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText(group), armText(x.deployment()))
+// armID is the expression for a resource in a resource group or subscription, without brackets.
+func (m *module) armID(scope azure.ID, typ string, names ...string) string {
+	sub, group := armText(scope.Subscription()), armText(scope.ResourceGroup())
+	if estate.Unnamed(scope.Subscription()) {
+		sub = "subscription().subscriptionId"
 	}
-	return fmt.Sprintf("[subscriptionResourceId(%s, 'Microsoft.Resources/deployments', %s)]", armText(x.scope.Subscription()), armText(x.deployment()))
+	if m.plan.e.Expressions().Home(scope) {
+		group = "resourceGroup().name"
+	}
+	words := []string{sub, group}
+	function := "resourceId"
+	if scope.ResourceGroup() == "" {
+		words, function = words[:1], "subscriptionResourceId"
+	}
+	words = append(words, armText(typ))
+	for _, n := range names {
+		words = append(words, armText(n))
+	}
+	return function + "(" + strings.Join(words, ", ") + ")"
 }
 
-// arm is a value in the main template.
-func (v *value) arm() string {
+// armValue is a value in the main template.
+func (m *module) armValue(v *value) string {
 	if v.from == nil {
 		return fmt.Sprintf("[parameters(%s)]", armText(v.symbol))
 	}
-	id, version := armText(v.from.id.String()), version(v.from.id.Type())
+	typ, names := relative(v.from.id)
+	id, version := m.armID(v.from.id.GroupID(), typ, names...), version(typ)
 	if path, ok := strings.CutPrefix(v.path, "properties."); ok {
 		return fmt.Sprintf("[reference(%s, '%s').%s]", id, version, path)
 	}

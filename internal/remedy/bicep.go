@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -11,7 +12,7 @@ import (
 
 // Bicep is what the plan gives, as a main file and a module for each resource group and subscription.
 func (p Plan) Bicep() []File {
-	m := p.module()
+	m := p.module(estate.Bicep)
 	files := []File{{"main.bicep", m.bicepMain()}}
 	for _, x := range m.parts {
 		files = append(files, File{x.symbol + ".bicep", m.bicepPart(x)})
@@ -21,30 +22,64 @@ func (p Plan) Bicep() []File {
 
 func (m *module) bicepMain() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "// %s\n// Deploy it with: az deployment sub create --location LOCATION --template-file main.bicep\ntargetScope = 'subscription'\n", m.plan.title())
+	fmt.Fprintf(&b, "// %s\n%s", m.plan.title(), m.bicepHead())
+	for _, a := range m.inline {
+		on, _ := m.plan.e.Expressions().ID(a.Scope)
+		b.WriteString("\n" + a.inline(a.to.written, strings.TrimSuffix(on.Text, ".id")))
+	}
 	for _, s := range m.sources {
-		b.WriteString("\n" + s.bicep())
+		b.WriteString("\n" + m.bicepSource(s))
 	}
 	for _, v := range m.values {
-		if v.from == nil {
+		if v.from == nil && v.written.Text == "" {
 			b.WriteString("\n" + v.bicepParameter() + " = " + BicepText(v.text) + "\n")
 		}
 	}
 	for _, x := range m.parts {
-		fmt.Fprintf(&b, "\nmodule %s '%s.bicep' = {\n  name: '%s'\n  scope: %s\n", x.symbol, x.symbol, x.deployment(), bicepScope(x.scope))
-		if given := x.values(); len(given) > 0 {
-			b.WriteString("  params: {\n")
-			for _, v := range given {
-				fmt.Fprintf(&b, "    %s: %s\n", v.symbol, v.bicep())
-			}
-			b.WriteString("  }\n")
-		}
-		if after := m.definers(x); len(after) > 0 {
-			fmt.Fprintf(&b, "  dependsOn: [\n    %s\n  ]\n", strings.Join(after, "\n    "))
-		}
-		b.WriteString("}\n")
+		b.WriteString("\n" + m.bicepModule(x))
 	}
+	b.WriteString(m.waiting("//", "dependsOn: [ %s ]", func(a assignment, x *part) string {
+		if x == nil {
+			return a.symbol
+		}
+		return x.symbol
+	}))
 	return b.String() + m.comments("//")
+}
+
+// bicepHead says how the main file is deployed.
+func (m *module) bicepHead() string {
+	switch {
+	case m.continues():
+		return "// Put it into the Bicep file that was read, whose names it uses, and the modules beside that.\n"
+	case m.home():
+		return "// Deploy it after the template that was read, to the same resource group:\n// az deployment group create --resource-group GROUP --template-file main.bicep\ntargetScope = 'resourceGroup'\n"
+	}
+	return "// Deploy it with: az deployment sub create --location LOCATION --template-file main.bicep\ntargetScope = 'subscription'\n"
+}
+
+// bicepModule calls the module of a part.
+func (m *module) bicepModule(x *part) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "module %s '%s.bicep' = {\n  name: '%s'\n%s", x.symbol, x.symbol, x.deployment(), m.bicepScope(x.scope))
+	given := x.values()
+	if len(given) > 0 {
+		b.WriteString("  params: {\n")
+		for _, v := range given {
+			fmt.Fprintf(&b, "    %s: %s\n", v.symbol, v.bicep())
+		}
+		b.WriteString("  }\n")
+	}
+	after := m.definers(x)
+	for _, v := range given {
+		if by := v.made; by != "" && !slices.Contains(after, by) {
+			after = append(after, by)
+		}
+	}
+	if len(after) > 0 {
+		fmt.Fprintf(&b, "  dependsOn: [\n    %s\n  ]\n", strings.Join(after, "\n    "))
+	}
+	return b.String() + "}\n"
 }
 
 // definers are the symbols of other parts that make roles which this one assigns.
@@ -73,16 +108,27 @@ func (x *part) uses(role azure.GUID) bool {
 	return false
 }
 
-func bicepScope(id azure.ID) string {
-	if group := id.ResourceGroup(); group != "" {
-		return fmt.Sprintf("resourceGroup(%s, %s)", BicepText(id.Subscription()), BicepText(group))
+// bicepScope is the line that says where something is, as far as the file's own scope does not.
+func (m *module) bicepScope(id azure.ID) string {
+	sub, group := id.Subscription(), id.ResourceGroup()
+	unnamed := estate.Unnamed(sub)
+	scope := fmt.Sprintf("subscription(%s)", BicepText(sub))
+	switch {
+	case m.plan.e.Expressions().Home(id):
+		return ""
+	case group != "" && unnamed:
+		scope = fmt.Sprintf("resourceGroup(%s)", BicepText(group))
+	case group != "":
+		scope = fmt.Sprintf("resourceGroup(%s, %s)", BicepText(sub), BicepText(group))
+	case unnamed:
+		scope = "subscription()"
 	}
-	return fmt.Sprintf("subscription(%s)", BicepText(id.Subscription()))
+	return "  scope: " + scope + "\n"
 }
 
-// bicep declares what values are read from.
-func (s *source) bicep() string {
-	return fmt.Sprintf("// %s\n%s  scope: %s\n}\n", plain.Text(s.label), bicepExisting(target{s.id, s.symbol}), bicepScope(s.id.GroupID()))
+// bicepSource declares what values are read from.
+func (m *module) bicepSource(s *source) string {
+	return fmt.Sprintf("// %s\n%s%s}\n", plain.Text(s.label), bicepExisting(target{s.id, s.symbol}), m.bicepScope(s.id.GroupID()))
 }
 
 // bicepExisting begins the declaration of a resource that is there.
@@ -98,7 +144,10 @@ func (v *value) bicepParameter() string {
 
 // bicep is a value in the main file.
 func (v *value) bicep() string {
-	if v.from == nil {
+	switch {
+	case v.written.Text != "":
+		return v.written.Text
+	case v.from == nil:
 		return v.symbol
 	}
 	return v.from.symbol + "." + v.path
@@ -164,17 +213,41 @@ func reasons(mark string, why []string) string {
 func (a assignment) bicep(level string) string {
 	on, scope := level+"().id", ""
 	if a.on != nil {
-		on, scope = a.on.symbol+".id", "  scope: "+a.on.symbol+"\n"
+		on, scope = a.on.symbol+".id", a.on.symbol
 	}
-	return reasons("//", a.why) + fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(%s, %s, '%s')
+	return reasons("//", a.why) + a.bicepResource(on+", "+a.to.symbol, scope, a.to.symbol)
+}
+
+// inline is the assignment in the file that has its target and what has the identity, after which it is named: an object id is
+// not known when names have to be. target is "" for the resource group itself.
+func (a assignment) inline(who estate.Expression, target string) string {
+	owner, path, _ := strings.Cut(who.Text, ".")
+	if by, of, ok := strings.Cut(strings.TrimPrefix(path, "properties."), "."); ok && by != "identity" {
+		owner += ".id, '" + strings.TrimSuffix(of, ".objectId") + "'" // a cluster has several identities
+	} else {
+		owner += ".id"
+	}
+	on := "resourceGroup().id"
+	if target != "" {
+		on = target + ".id"
+	}
+	return reasons("//", a.why) + a.bicepResource(on+", "+owner, target, who.Text)
+}
+
+// bicepResource is the assignment, with what its name is made of beside the role, and where and whom it is for.
+func (a assignment) bicepResource(name, scope, principal string) string {
+	if scope != "" {
+		scope = "  scope: " + scope + "\n"
+	}
+	return fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(%s, '%s')
 %s  properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '%s') // %s
     principalId: %s
     principalType: %s
   }
 }
-`, a.symbol, on, a.to.symbol, a.role, scope, a.role, plain.Text(a.Role), a.to.symbol, BicepText(a.PrincipalType))
+`, a.symbol, name, a.role, scope, a.role, plain.Text(a.Role), principal, BicepText(a.PrincipalType))
 }
 
 func (t trust) bicep() string {

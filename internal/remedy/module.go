@@ -18,9 +18,11 @@ type File struct{ Name, Text string }
 // do, stands in comments.
 type module struct {
 	plan    Plan
+	in      string // the language, as estate has them
 	sources []*source
 	values  []*value
 	parts   []*part
+	inline  []assignment // that stand in the Bicep file that was read, beside what they are about
 	left    []Step
 	names   map[string]bool // symbols that are taken
 }
@@ -40,8 +42,9 @@ type value struct {
 	symbol  string // in camelCase
 	label   string // what it is
 	from    *source
-	path    string // in the document of from, as properties.principalId
-	written string // how the Terraform plan that brings it names it; "": none does
+	path    string            // in the document of from, as properties.principalId
+	written estate.Expression // how the Terraform plan or Bicep file that brings it names it; without text: none does
+	made    string            // symbol of the module of a Bicep file that makes what it is read from
 }
 
 // Paths of values in the documents of identities and clusters.
@@ -54,6 +57,7 @@ const (
 // part is what is deployed to one resource group or subscription.
 type part struct {
 	scope   azure.ID
+	late    bool
 	symbol  string
 	roles   []estate.DefineRole
 	assigns []assignment
@@ -77,6 +81,7 @@ type assignment struct {
 	symbol string
 	on     *target // nil: the part's scope itself
 	why    []string
+	early  []string // how the plan or Bicep file names the clusters that it makes, and that can wait for the assignment
 }
 
 // trust is a federated credential of a part.
@@ -99,10 +104,10 @@ type permit struct {
 	why    []string
 }
 
-func (p Plan) module() *module {
-	m := &module{plan: p, names: map[string]bool{}}
-	for _, word := range strings.Fields(bicepWords) {
-		m.names[word] = true
+func (p Plan) module(language string) *module {
+	m := &module{plan: p, in: language, names: map[string]bool{}}
+	for _, word := range slices.Concat(strings.Fields(bicepWords), p.e.Expressions().Symbols()) {
+		m.names[strings.ToLower(word)] = true
 	}
 	for _, s := range p.Steps {
 		if !m.take(s) {
@@ -119,7 +124,7 @@ const bicepWords = "resource module param var output existing import using type 
 func (m *module) take(s Step) bool {
 	switch c := s.Change.(type) {
 	case estate.DefineRole:
-		at := m.part(c.Scope)
+		at := m.part(c.Scope, false)
 		at.roles = append(at.roles, c)
 		return true
 	case estate.Assign:
@@ -143,22 +148,90 @@ func (m *module) assign(s Step, c estate.Assign) bool {
 	if !ok || group.IsZero() {
 		return false
 	}
-	at := m.part(group)
 	a := assignment{Assign: c, role: role, to: m.principal(s, c.Principal), why: s.Why}
 	a.Scope = scope
 	a.custom = slices.ContainsFunc(m.plan.Steps, func(s Step) bool { d, ok := s.Change.(estate.DefineRole); return ok && d.ID == role })
+	a.symbol = m.symbol(scope.Name() + " " + c.Role + " " + a.to.symbol)
+	a.early = m.early(s, a.to)
+	if m.fits(a) {
+		m.inline = append(m.inline, a)
+		return true
+	}
+	at := m.part(group, m.continues() && len(a.early) == 0)
 	if !scope.Equal(group) {
 		on := m.target(at, scope)
 		a.on = &on
 	}
-	a.symbol = m.symbol(scope.Name() + " " + c.Role + " " + a.to.symbol)
 	at.assigns = append(at.assigns, a)
 	return true
 }
 
+// fits reports whether an assignment can stand in the Bicep file that was read: with its target and what has the identity. A role
+// that has to be made first is made in a module.
+func (m *module) fits(a assignment) bool {
+	x := m.plan.e.Expressions()
+	on, known := x.ID(a.Scope)
+	return m.continues() && m.in == estate.Bicep && a.to.written.Text != "" && !a.custom && (x.Home(a.Scope) || known && on.Module == "" && !on.Away)
+}
+
+// early are the clusters of a step that are made by the plan or Bicep file and can have a role from their beginning on: the
+// identity is not the cluster's own.
+func (m *module) early(s Step, to *value) []string {
+	var out []string
+	for _, c := range s.Clusters {
+		d, _ := m.plan.e.Declared(c.ID)
+		e, ok := m.plan.e.Expressions().ID(c.ID)
+		if name := strings.TrimSuffix(e.Text, ".id"); ok && d.Creates && e.Module == "" && m.continues() && to.written.Text != "" && !strings.HasPrefix(to.written.Text, name+".") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// waiting says which clusters had better wait for what, by the names that things have.
+func (m *module) waiting(mark, word string, name func(assignment, *part) string) string {
+	var order []string
+	after := map[string][]string{}
+	note := func(a assignment, x *part) {
+		for _, c := range a.early {
+			if after[c] == nil {
+				order = append(order, c)
+			}
+			if n := name(a, x); !slices.Contains(after[c], n) {
+				after[c] = append(after[c], n)
+			}
+		}
+	}
+	for _, a := range m.inline {
+		note(a, nil)
+	}
+	for _, x := range m.parts {
+		for _, a := range x.assigns {
+			note(a, x)
+		}
+	}
+	var b strings.Builder
+	for _, c := range order {
+		fmt.Fprintf(&b, "\n%s Let %s have its roles from the beginning:\n%s   %s\n", mark, plain.Text(c), mark, fmt.Sprintf(word, strings.Join(after[c], ", ")))
+	}
+	return b.String()
+}
+
+// continues reports whether the module is in the language of the plan or Bicep file that was read, and goes into that.
+func (m *module) continues() bool {
+	return m.in != estate.ARM && m.plan.e.Expressions().Language == m.in
+}
+
+// home reports whether something is in the resource group that a template goes to, which nobody has named.
+func (m *module) home() bool {
+	x := m.plan.e.Expressions()
+	return slices.ContainsFunc(m.sources, func(s *source) bool { return x.Home(s.id.GroupID()) }) ||
+		slices.ContainsFunc(m.parts, func(p *part) bool { return x.Home(p.scope) })
+}
+
 func (m *module) federate(s Step, c estate.Federate) {
 	c.Identity = canonical(c.Identity.GroupID().Resource(estate.TypeIdentity, c.Identity.Name())) // providers read ids with case
-	at := m.part(c.Identity.GroupID())
+	at := m.part(c.Identity.GroupID(), m.continues())
 	t := trust{Federate: c, issuer: m.issuer(s, c.Issuer), on: m.target(at, c.Identity), symbol: m.symbol(c.Identity.Name() + " " + c.Name), why: s.Why}
 	for _, before := range at.trusts {
 		if before.Identity.Equal(c.Identity) {
@@ -175,7 +248,7 @@ func (m *module) permit(s Step, c estate.Permit) bool {
 	}
 	vault, _ := m.plan.e.Resource(c.Vault)
 	c.Vault = canonical(c.Vault.GroupID().Resource(estate.TypeVault, c.Vault.Name()))
-	at := m.part(c.Vault.GroupID())
+	at := m.part(c.Vault.GroupID(), false)
 	to := m.principal(s, c.Principal)
 	at.permits = append(at.permits, permit{Permit: c, to: to, on: m.target(at, c.Vault), tenant: vault.Text("properties.tenantId"),
 		symbol: m.symbol(c.Vault.Name() + " keys " + to.symbol), why: s.Why})
@@ -194,9 +267,11 @@ func (m *module) target(at *part, id azure.ID) target {
 	return x
 }
 
-func (m *module) part(scope azure.ID) *part {
+// part is what is deployed to a resource group or subscription; late is what needs the clusters of the plan or Bicep file, as
+// apart from what they can wait for.
+func (m *module) part(scope azure.ID, late bool) *part {
 	for _, x := range m.parts {
-		if x.scope.Equal(scope) {
+		if x.scope.Equal(scope) && x.late == late {
 			return x
 		}
 	}
@@ -204,7 +279,7 @@ func (m *module) part(scope azure.ID) *part {
 	if strings.EqualFold(scope.Type(), azure.TypeSubscription) {
 		name = "subscription " + name[:min(8, len(name))]
 	}
-	x := &part{scope: canonical(scope), symbol: m.symbol("roles " + name)}
+	x := &part{scope: canonical(scope), late: late, symbol: m.symbol("roles " + name)}
 	m.parts = append(m.parts, x)
 	return x
 }
@@ -241,25 +316,34 @@ func (m *module) principal(s Step, id azure.PrincipalID) *value {
 	if name == id.String() {
 		x.label, name = "a principal without a name", "principal"
 	}
+	if e, ok := m.plan.e.Expressions().Principal(id); ok && m.continues() {
+		if x.made = e.Module; x.made == "" {
+			x.written = e
+		}
+	}
 	for _, c := range s.Clusters {
 		for _, i := range m.plan.e.Identities(c) {
-			if i.Principal != id {
-				continue
-			}
-			x.label, name = fmt.Sprintf("the %s identity %s of cluster %s", i.Label(), i.Name, c.ID.Name()), i.Name
-			switch {
-			case i.Kind == estate.SystemAssigned:
-				x.from, x.path = m.source(c.ID, x.label), pathOwn
-			case !i.Resource.IsZero():
-				x.from, x.path = m.source(i.Resource, x.label), pathPrincipal
+			if i.Principal == id {
+				x.label, name = fmt.Sprintf("the %s identity %s of cluster %s", i.Label(), i.Name, c.ID.Name()), i.Name
+				m.read(x, c, i)
 			}
 		}
 	}
-	if ex := m.plan.e.Expressions(); ex.Language == estate.Terraform {
-		x.written, _ = ex.Principal(id)
-	}
 	x.label = "Object id of " + x.label
 	return m.keep(x, name)
+}
+
+// read says where the object id of an identity is read from, unless the plan or Bicep file names it.
+func (m *module) read(x *value, c *estate.Cluster, i estate.Identity) {
+	switch {
+	case x.written.Text != "":
+	case m.plan.e.Foreseen(i.Principal) && principalPath(i) != "": // what it will be called, its cluster will tell
+		x.from, x.path = m.source(c.ID, "cluster "+c.ID.Name()), inDocument(principalPath(i))
+	case i.Kind == estate.SystemAssigned:
+		x.from, x.path = m.source(c.ID, x.label), pathOwn
+	case !i.Resource.IsZero():
+		x.from, x.path = m.source(i.Resource, x.label), pathPrincipal
+	}
 }
 
 // issuer is who issues the tokens of a cluster, which changes when it is built anew.
@@ -271,14 +355,36 @@ func (m *module) issuer(s Step, url string) *value {
 	name := "issuer"
 	for _, c := range s.Clusters {
 		if strings.EqualFold(c.Text(pathIssuer), url) {
-			x.from, x.path = m.source(c.ID, "cluster "+c.ID.Name()), pathIssuer
 			x.label, name = "Issuer of the tokens of cluster "+c.ID.Name(), c.ID.Name()+" issuer"
-			if text, ok := m.plan.e.Expressions().ID(c.ID); ok && strings.HasPrefix(text, "azurerm_kubernetes_cluster.") {
-				x.written = strings.TrimSuffix(text, ".id") + ".oidc_issuer_url"
+			if x.written = m.issuerText(c.ID); x.written.Text == "" {
+				x.from, x.path = m.source(c.ID, "cluster "+c.ID.Name()), pathIssuer
 			}
 		}
 	}
 	return m.keep(x, name)
+}
+
+// issuerText names the issuer of a cluster as the plan or Bicep file that has the cluster does.
+func (m *module) issuerText(cluster azure.ID) estate.Expression {
+	x := m.plan.e.Expressions()
+	e, ok := x.ID(cluster)
+	text := strings.TrimSuffix(e.Text, ".id")
+	switch {
+	case !ok || e.Module != "" || !m.continues():
+	case x.Language == estate.Bicep:
+		return estate.Expression{Text: text + "." + pathIssuer}
+	case strings.HasPrefix(text, "azurerm_kubernetes_cluster."):
+		return estate.Expression{Text: text + ".oidc_issuer_url"}
+	}
+	return estate.Expression{}
+}
+
+// inDocument is a path of az's output in the document of ARM.
+func inDocument(path string) string {
+	if strings.HasPrefix(path, "identity.") {
+		return path
+	}
+	return "properties." + path
 }
 
 func (m *module) value(text string) *value {
@@ -292,7 +398,7 @@ func (m *module) value(text string) *value {
 
 // keep names a value: as what it is the object id of, where there is that.
 func (m *module) keep(x *value, name string) *value {
-	if x.from != nil && x.path != pathIssuer {
+	if x.from != nil && (x.path == pathPrincipal || x.path == pathOwn) {
 		x.symbol = x.from.symbol
 	} else {
 		x.symbol = m.symbol(name)

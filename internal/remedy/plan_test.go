@@ -171,7 +171,7 @@ func TestTemplateIsWhatApplyWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	existing := there{azure.MustID(vault).Key(): {"properties": map[string]any{"tenantId": "99999999-9999-9999-9999-999999999999"}}}
-	for _, v := range p.module().values {
+	for _, v := range p.module(estate.ARM).values {
 		if v.from == nil {
 			continue
 		}

@@ -15,16 +15,14 @@ import (
 
 // Terraform is what the plan gives, as a module for the azurerm provider. Names of assignments are those that Bicep gives.
 func (p Plan) Terraform() []File {
-	m := p.module()
+	m := p.module(estate.Terraform)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", p.title())
 	for _, x := range m.sources {
-		if m.reads(x) {
-			b.WriteString("\n" + m.terraformSource(x))
-		}
+		b.WriteString("\n" + m.terraformSource(x))
 	}
 	for _, v := range m.values {
-		if v.from == nil && v.written == "" {
+		if v.from == nil && v.written.Text == "" {
 			fmt.Fprintf(&b, "\nvariable \"%s\" {\n  description = %s\n  type        = string\n  default     = %s\n}\n", snake(v.symbol), hclText(v.label+"."), hclText(v.text))
 		}
 	}
@@ -56,8 +54,9 @@ resource "azurerm_role_definition" "%s" {
 			b.WriteString("\n" + p.terraform(m.scopeText(p.Vault)))
 		}
 	}
+	b.WriteString(m.waiting("#", "depends_on = [%s]", func(a assignment, _ *part) string { return "azurerm_role_assignment." + snake(a.symbol) }))
 	b.WriteString(m.comments("#"))
-	if m.plan.e.Expressions().Language == estate.Terraform {
+	if m.continues() {
 		return []File{{"main.tf", formatted(b.String())}} // it goes into the configuration, which has its providers
 	}
 	return []File{{"main.tf", formatted(b.String())}, {"versions.tf", formatted(m.terraformVersions())}}
@@ -137,15 +136,10 @@ func (m *module) provider(sub string) string {
 	switch subs := m.subscriptions(); {
 	case sub == subs[0]:
 		return ""
-	case m.plan.e.Expressions().Language == estate.Terraform:
+	case m.continues():
 		return "  # provider = the one of subscription " + plain.Text(sub) + "\n"
 	}
 	return "  provider = azurerm." + providerAlias(sub) + "\n"
-}
-
-// reads reports whether a value is read from a resource that is there.
-func (m *module) reads(s *source) bool {
-	return slices.ContainsFunc(m.values, func(v *value) bool { return v.from == s && v.written == "" })
 }
 
 func (m *module) terraformSource(s *source) string {
@@ -155,7 +149,7 @@ func (m *module) terraformSource(s *source) string {
 	}
 	var paths []string
 	for _, v := range m.values {
-		if v.from == s && v.written == "" {
+		if v.from == s {
 			paths = append(paths, hclText(v.path))
 		}
 	}
@@ -167,8 +161,8 @@ func (m *module) terraformSource(s *source) string {
 // scopeText is a scope in Terraform: as the plan that brings it names it, or its id.
 func (m *module) scopeText(id azure.ID) string {
 	if ex := m.plan.e.Expressions(); ex.Language == estate.Terraform {
-		if text, ok := ex.ID(id); ok {
-			return text
+		if x, ok := ex.ID(id); ok {
+			return x.Text
 		}
 	}
 	return hclText(id.String())
@@ -177,8 +171,8 @@ func (m *module) scopeText(id azure.ID) string {
 // terraform is a value.
 func (v *value) terraform() string {
 	switch {
-	case v.written != "":
-		return v.written
+	case v.written.Text != "":
+		return v.written.Text
 	case v.from == nil:
 		return "var." + snake(v.symbol)
 	case v.from.isCluster():

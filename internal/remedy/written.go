@@ -30,8 +30,8 @@ func Written(e *estate.Estate, c estate.Change) (language, text string) {
 
 func writtenAssign(x estate.Expressions, e *estate.Estate, c estate.Assign) string {
 	principal, _ := x.Principal(c.Principal)
-	scope, known := x.ID(c.Scope)
-	role := c.Role
+	at, known := x.ID(c.Scope)
+	scope, role := at.Text, c.Role
 	if b, ok := rbac.BuiltInRole(c.Role); ok {
 		role = b.ID.String()
 	}
@@ -42,35 +42,78 @@ func writtenAssign(x estate.Expressions, e *estate.Estate, c estate.Assign) stri
 			scope = hclText(c.Scope.String())
 		}
 		return fmt.Sprintf("resource \"azurerm_role_assignment\" \"%s\" {\n  scope                = %s\n  role_definition_name = %s\n  principal_id         = %s\n  principal_type       = %s\n}",
-			snake(name), scope, hclText(c.Role), principal, hclText(c.PrincipalType))
+			snake(name), scope, hclText(c.Role), principal.Text, hclText(c.PrincipalType))
 	case estate.Bicep:
-		return writtenBicep(e, c, name, principal, scope, role)
+		return writtenBicep(e, c, name)
 	}
 	if !known {
 		scope = "'" + c.Scope.String() + "'"
 	}
-	owner, _, _ := strings.Cut(strings.TrimPrefix(principal, "reference("), ", '2")
+	owner, _, _ := strings.Cut(strings.TrimPrefix(principal.Text, "reference("), ", '2")
 	return fmt.Sprintf(`{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "scope": "[%s]", "name": "[guid(%s, %s, '%s')]",
  "properties": {"roleDefinitionId": "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '%s')]", "principalId": "[%s]", "principalType": "%s"}}`,
-		scope, scope, owner, role, role, principal, c.PrincipalType)
+		scope, scope, owner, role, role, principal.Text, c.PrincipalType)
 }
 
-// writtenBicep names the assignment after what has the identity: an object id is not known when names have to be.
-func writtenBicep(e *estate.Estate, c estate.Assign, name, principal, scope, role string) string {
-	owner, _, _ := strings.Cut(principal, ".")
-	target, ok := strings.CutSuffix(scope, ".id")
-	at := "  scope: " + target + "\n"
-	if !ok {
-		at, scope = "  // scope: "+plain.Text(e.Place(c.Scope, azure.ID{}))+", as a module where it is in another resource group\n", BicepText(c.Scope.String())
+// writtenBicep is a role assignment of a Bicep file. What is in another resource group, or known in a module alone, takes a module.
+func writtenBicep(e *estate.Estate, c estate.Assign, symbol string) string {
+	x := e.Expressions()
+	who, _ := x.Principal(c.Principal)
+	on, known := x.ID(c.Scope)
+	a := assignment{Assign: c, role: roleOf(e, c.Role), symbol: symbol}
+	if who.Module == "" && x.Home(c.Scope) {
+		return strings.TrimSuffix(a.inline(who, ""), "\n")
 	}
-	return fmt.Sprintf(`resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(%s, %s.id, '%s')
-%s  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '%s') // %s
-    principalId: %s
-    principalType: %s
-  }
-}`, name, scope, owner, role, at, role, plain.Text(c.Role), principal, BicepText(c.PrincipalType))
+	if known && on.Module == who.Module && (on.Module != "" || !on.Away) {
+		place := ""
+		if on.Module != "" {
+			place = "// in module " + on.Module + "\n"
+		}
+		return place + strings.TrimSuffix(a.inline(who, strings.TrimSuffix(on.Text, ".id")), "\n")
+	}
+	at := "a module with the scope of " + plain.Text(e.Place(scopeGroup(c.Scope), azure.ID{}))
+	if known && on.Module != "" {
+		at = "module " + on.Module
+	}
+	giver := who.Text
+	if who.Module != "" {
+		giver += " of module " + who.Module
+	}
+	a.to = &value{symbol: "principalId"}
+	declared := ""
+	if !c.Scope.Equal(scopeGroup(c.Scope)) {
+		a.on = &target{canonical(c.Scope), (&module{names: map[string]bool{strings.ToLower(symbol): true}}).symbol(c.Scope.Name())}
+		declared = bicepExisting(*a.on) + "}\n"
+	}
+	if known && on.Module != "" {
+		a.on.symbol, declared = strings.TrimSuffix(on.Text, ".id"), ""
+	}
+	return fmt.Sprintf("// in %s\nparam principalId string // %s\n%s%s", at, giver, declared, strings.TrimSuffix(a.bicep(levelOf(c.Scope)), "\n"))
+}
+
+// scopeGroup is the resource group or subscription that something on a scope is deployed to; zero where there is none.
+func scopeGroup(scope azure.ID) azure.ID {
+	if group := scope.GroupID(); !group.IsZero() {
+		return group
+	}
+	if scope.Subscription() != "" {
+		return azure.SubscriptionID(scope.Subscription())
+	}
+	return azure.ID{}
+}
+
+// levelOf is the function of Bicep that gives what a scope is deployed to.
+func levelOf(scope azure.ID) string {
+	if scope.ResourceGroup() != "" {
+		return "resourceGroup"
+	}
+	return "subscription"
+}
+
+// roleOf is the definition that a name stands for; zero where it is one that is made first.
+func roleOf(e *estate.Estate, name string) azure.GUID {
+	id, _ := Plan{e: e}.Role(name)
+	return id
 }
 
 // lookup is the command that tells the object id of an identity that a plan or template brings, once it is there.
