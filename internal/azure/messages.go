@@ -90,7 +90,7 @@ var (
 	RoleAssignmentExists = message(409, "RoleAssignmentExists",
 		"The role assignment already exists.", "recorded")
 	RoleAssignmentExistsWithID = message(409, "RoleAssignmentExists",
-		"The role assignment already exists. The ID of the existing role assignment is {id}.", "recorded 2025")
+		"The role assignment already exists. The ID of the existing role assignment is {id}.", "recorded 2025 and 2026; the id is the name without its dashes")
 	RoleAssignmentUpdateNotPermitted = message(400, "RoleAssignmentUpdateNotPermitted",
 		"Tenant ID, application ID, principal ID, and scope are not allowed to be updated.", "recorded")
 	PrincipalNotFound = message(400, "PrincipalNotFound",

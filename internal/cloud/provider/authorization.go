@@ -150,10 +150,22 @@ func checkUnique(c *arm.Call, a assignment) *azure.Error {
 			return arm.Fault(err)
 		}
 		if old, ok := readAssignment(d); ok && old.Role == a.Role && old.Scope.Equal(a.Scope) && !old.ID.Equal(a.ID) {
-			return azure.RoleAssignmentExists.Error()
+			return assignmentExists(c, old)
 		}
 	}
 	return checkLimit(c, a.Scope)
+}
+
+// existingIDSince is the first api-version whose refusals are known to name the assignment that is in the way
+// (github.com/Azure/azure-cli/issues/31995, 2025: the text changed within the api-version).
+const existingIDSince = "2022-04-01"
+
+func assignmentExists(c *arm.Call, old assignment) *azure.Error {
+	name, err := azure.ParseGUID(old.ID.Name())
+	if err != nil || strings.Compare(c.Version, existingIDSince) < 0 {
+		return azure.RoleAssignmentExists.Error()
+	}
+	return azure.RoleAssignmentExistsWithID.Format(azure.Fields{"id": name.Hex()})
 }
 
 // principalType checks a principal against the directory. A type in the request turns the check of existence off:
