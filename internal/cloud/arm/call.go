@@ -256,7 +256,18 @@ func (c *Call) Who(action azure.Action, scope azure.ID) azure.Fields {
 	case c.Caller.Resource.IsZero() && !c.Caller.AppID.IsZero():
 		client = c.Caller.AppID.String()
 	}
-	return azure.Fields{"client": client, "oid": c.Caller.ID.String(), "action": string(action), "scope": scope.String()}
+	return azure.Fields{"client": client, "oid": c.Caller.ID.String(), "action": c.spelled(action), "scope": scope.String()}
+}
+
+// spelled is an action as refusals print it: those on resource groups have the path's spelling of the word, which is
+// resourcegroups with az (recorded).
+func (c *Call) spelled(action azure.Action) string {
+	head, rest, ok := strings.Cut(string(action), "/resourceGroups/")
+	path := strings.SplitN(strings.Trim(c.Path, "/"), "/", 4)
+	if !ok || head != azure.TypeSubscription || len(path) < 3 || !strings.EqualFold(path[2], "resourceGroups") {
+		return string(action)
+	}
+	return head + "/" + path[2] + "/" + rest
 }
 
 // Load reads any resource's document, wherever it is stored; nil where there is none. It asks no permission.
