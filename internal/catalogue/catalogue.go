@@ -28,6 +28,7 @@ type Requirement struct {
 type Need struct {
 	Scope       azure.ID
 	Target      string // how a person calls the scope; "": by its name
+	Object      string // the Kubernetes object that it is for, as Named calls it; "": none
 	Actions     []azure.Action
 	DataActions []azure.Action
 	Phase       Phase

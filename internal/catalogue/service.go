@@ -30,7 +30,7 @@ func perObject(objects []estate.KubeObject, need Need, scope func(estate.KubeObj
 		for _, o := range objects {
 			n := need
 			if n.Scope = scope(o); !seen[n.Scope.Key()] {
-				n.Target = o.String()
+				n.Target, n.Object = o.String(), Named(o)
 				if !yield(n) {
 					return
 				}

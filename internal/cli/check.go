@@ -80,18 +80,15 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
   aksid check --from exports/ -o html > report.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Clusters = args
-			if o.Query != "" {
-				if cmd.Flags().Changed("output") && o.Output != "json" {
-					return usagef("--query is for -o json; leave -o out or change it")
-				}
-				o.Output = "json"
+			if err := jsonQuery(cmd, o.Query, &o.Output); err != nil {
+				return err
 			}
 			return runCheck(cmd.Context(), a, o)
 		},
 	}
 	sourceFlags(cmd, &o.sourceOptions)
 	outputFlag(cmd, &o.Output, report.Formats...)
-	cmd.Flags().StringVar(&o.Query, "query", "", "`JMESPath` over the JSON output, as az has it")
+	queryFlag(cmd, &o.Query)
 	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
 	failOnFlag(cmd, &o.FailOn)
 	cmd.Flags().StringVar(&o.Before, "before", "", "look only at what a `change` exercises, and say go or no go: upgrade, scale, ingress, storage, rebuild, migrate-to-user-assigned[=ID], registry=ID")
@@ -255,8 +252,10 @@ func verdict(t report.Tally, failOn finding.Severity) error {
 // load reads what the options name. Progress goes to standard error where it takes long.
 func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error) {
 	var err error
-	if o.objects, err = readKube(o.Kube); err != nil {
-		return nil, err
+	if len(o.Kube) > 0 {
+		if o.objects, err = readKube(o.Kube); err != nil {
+			return nil, err
+		}
 	}
 	if o.Creator != "" {
 		if o.creator, err = azure.ParseGUID(o.Creator); err != nil {
@@ -276,7 +275,7 @@ func (a *App) load(ctx context.Context, o sourceOptions) (*estate.Estate, error)
 	if !o.creator.IsZero() {
 		e.NameCreator(o.creator)
 	}
-	if o.objects != nil {
+	if len(o.Kube) > 0 {
 		if n := len(e.Clusters); n != 1 {
 			return nil, usagef("--kube is about one cluster, and there are %d; name it", n)
 		}

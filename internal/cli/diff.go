@@ -22,6 +22,7 @@ type diffOptions struct {
 	FailOn string
 	Sides  []string
 	Map    []string // clusters that belong together, as a=b
+	Query  string   // JMESPath
 }
 
 func newDiff(a *App) *cobra.Command {
@@ -41,6 +42,9 @@ What one has and the next lacks is told as what breaks there: the needs of the o
 Then comes what differs: identities, roles and what these are on as seen from the cluster, findings, features, registries
 and networks. Names, ids, versions and counts do not count. What could not be read is unknown, never a difference.
 
+With --kube CLUSTER=FILE for each, Kubernetes objects are compared as well: the services, volumes, storage classes, service
+accounts and images of one are told as what the next lacks for them.
+
 Clusters belong together by their names without words for environments (aks-shop-test, aks-shop-prod), by a tag or as
 aksid.yaml says (diff: same: [[aks1, aks7]], roleTag: app), or as --map says.
 
@@ -49,18 +53,25 @@ Exit codes: 0 the same, 1 breaks or differences at or above --fail-on, 2 wrong u
   aksid diff tag:env=test tag:env=stage tag:env=prod --all-subscriptions
   aksid diff rg:*-test rg:*-prod --fail-on warning
   aksid diff before.json after.json
+  aksid diff aks-test aks-prod --kube aks-test=test.json --kube aks-prod=prod.json
+  aksid diff aks-test aks-prod -o json --query "groups[].breaks[].title"
   aksid diff aks-blue aks-green --map aks-blue=aks-green -o markdown > drift.md`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Sides = args
+			if err := jsonQuery(cmd, o.Query, &o.Output); err != nil {
+				return err
+			}
 			return runDiff(cmd.Context(), a, o)
 		},
 	}
 	sourceFlags(cmd, &o.sourceOptions)
-	for _, name := range []string{"kube", "parameters", "creator"} { // of one cluster, or of none
+	for _, name := range []string{"parameters", "creator"} { // of one cluster, or of none
 		_ = cmd.Flags().MarkHidden(name)
 	}
+	cmd.Flags().Lookup("kube").Usage = "`CLUSTER=FILE` of Kubernetes objects, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated. A file or folder that is compared can stand for its cluster"
 	outputFlag(cmd, &o.Output, "table", "json", "markdown")
+	queryFlag(cmd, &o.Query)
 	configFlag(cmd, &o.Config)
 	cmd.Flags().StringArrayVar(&o.Map, "map", nil, "clusters that belong together, as `A=B`; can be repeated")
 	failOnFlag(cmd, &o.FailOn)
@@ -69,6 +80,10 @@ Exit codes: 0 the same, 1 breaks or differences at or above --fail-on, 2 wrong u
 
 func runDiff(ctx context.Context, a *App, o diffOptions) error {
 	if err := validFailOn(o.FailOn); err != nil {
+		return err
+	}
+	q, err := parseQuery(o.Query)
+	if err != nil {
 		return err
 	}
 	t, err := readTuning(o.Config)
@@ -91,7 +106,7 @@ func runDiff(ctx context.Context, a *App, o diffOptions) error {
 		return err
 	}
 	r := report.NewDrift(envs, drift.Compare(envs, options))
-	if err := printDrift(a, o.Output, r); err != nil {
+	if err := printDrift(a, o.Output, r, q); err != nil {
 		return err
 	}
 	switch {
@@ -103,10 +118,14 @@ func runDiff(ctx context.Context, a *App, o diffOptions) error {
 	return nil
 }
 
-func printDrift(a *App, output string, r report.Drift) error {
+func printDrift(a *App, output string, r report.Drift, q query) error {
 	switch output {
 	case "json":
-		return report.JSON(a.Out, r)
+		v, err := q.apply(r)
+		if err != nil {
+			return err
+		}
+		return report.JSON(a.Out, v)
 	case "markdown":
 		return report.MarkdownDrift(a.Out, r)
 	}
@@ -118,11 +137,15 @@ func (a *App) environments(ctx context.Context, o diffOptions) ([]drift.Environm
 	if o.Name != "" && slices.ContainsFunc(o.Sides, func(s string) bool { return !isFile(s) }) {
 		return nil, usagef("-n names a cluster in files; here the arguments name the clusters")
 	}
+	objects, err := readSideObjects(o.Kube)
+	if err != nil {
+		return nil, err
+	}
+	o.Kube, o.objects = nil, estate.MergeKubes(objects.kubes()...)
 	var live *estate.Estate
 	envs := make([]drift.Environment, len(o.Sides))
 	for i, s := range o.Sides {
 		e := live
-		var err error
 		switch {
 		case isFile(s):
 			e, err = a.loadFile(ctx, o.sourceOptions, s)
@@ -138,6 +161,9 @@ func (a *App) environments(ctx context.Context, o diffOptions) ([]drift.Environm
 		}
 	}
 	nameApart(envs, o.Sides)
+	if err := objects.give(envs, o.Sides); err != nil {
+		return nil, err
+	}
 	return envs, nameRegistries(envs, o.Registries)
 }
 
@@ -173,6 +199,67 @@ func environment(e *estate.Estate, s string) (drift.Environment, error) {
 		return drift.Environment{}, usagef("there is no cluster for %s in %s; it takes a cluster's name, tag:NAME=VALUE, rg:PATTERN or a file", s, e.From)
 	}
 	return drift.Environment{Name: drift.Label(s), Estate: e, Clusters: clusters}, nil
+}
+
+// sideObjects are the Kubernetes objects of one of the clusters that are compared.
+type sideObjects struct {
+	of   string // the cluster, or the file or folder that holds it
+	kube *estate.Kube
+}
+
+type allObjects []sideObjects
+
+// readSideObjects reads what is said as CLUSTER=FILE. Either may have an equals sign in it.
+func readSideObjects(said []string) (out allObjects, err error) {
+	for _, s := range said {
+		of, path := "", ""
+		for i, r := range s {
+			if r == '=' && isFile(s[i+1:]) {
+				of, path = s[:i], s[i+1:]
+				break
+			}
+		}
+		if of == "" {
+			return nil, usagef("--kube %s does not say whose objects a file holds; give a cluster and a file that is there, as aks-test=objects.json", s)
+		}
+		k, err := estate.ReadKube(path)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		i := slices.IndexFunc(out, func(o sideObjects) bool { return o.of == of })
+		if i < 0 {
+			out = append(out, sideObjects{of, k})
+		} else {
+			out[i].kube = estate.MergeKubes(out[i].kube, k)
+		}
+	}
+	return out, nil
+}
+
+func (all allObjects) kubes() (out []*estate.Kube) {
+	for _, o := range all {
+		out = append(out, o.kube)
+	}
+	return out
+}
+
+// give has each cluster have its objects.
+func (all allObjects) give(envs []drift.Environment, sides []string) error {
+	for _, o := range all {
+		found := 0
+		for i, env := range envs {
+			for _, c := range env.Clusters {
+				if o.of == sides[i] || o.of == env.Name || o.of != "" && c.Named(o.of) {
+					env.Estate.AddKube(c, o.kube)
+					found++
+				}
+			}
+		}
+		if found != 1 {
+			return usagef("--kube is about one cluster, and %s names %d of those that are compared; name one by its id, or by the file that holds it", o.of, found)
+		}
+	}
+	return nil
 }
 
 // nameApart gives environments of one name the whole of what was said for them.

@@ -4,10 +4,27 @@ import (
 	"encoding/json"
 
 	"github.com/jmespath/go-jmespath"
+	"github.com/spf13/cobra"
 )
 
 // query is a JMESPath expression over the JSON output, as az has it.
 type query struct{ expression *jmespath.JMESPath }
+
+func queryFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "query", "", "`JMESPath` over the JSON output, as az has it")
+}
+
+// jsonQuery has a command with a query print JSON, unless the user asks for something else.
+func jsonQuery(cmd *cobra.Command, query string, output *string) error {
+	if query == "" {
+		return nil
+	}
+	if cmd.Flags().Changed("output") && *output != "json" {
+		return usagef("--query is for -o json; leave -o out or change it")
+	}
+	*output = "json"
+	return nil
+}
 
 // parseQuery reads an expression; "" asks for everything.
 func parseQuery(s string) (query, error) {

@@ -48,6 +48,7 @@ var aspects = []aspect{
 
 	{Registries, "registries", finding.Note, (*side).registries, true},
 	{Registries, "permissions of the registries", finding.Note, (*side).registryModes, true},
+	{Registries, "images from elsewhere", finding.Note, (*side).imagesElsewhere, true},
 
 	{Network, "API server", finding.Note, (*side).apiServer, false},
 	{Network, "private DNS zone", finding.Note, (*side).zone, false},

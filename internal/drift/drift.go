@@ -65,9 +65,10 @@ const (
 	Features   Area = "feature"
 	Registries Area = "registry"
 	Network    Area = "network"
+	Kubernetes Area = "kubernetes"
 )
 
-var areas = []Area{Clusters, Identities, Roles, Findings, Features, Registries, Network}
+var areas = []Area{Clusters, Identities, Roles, Findings, Features, Registries, Network, Kubernetes}
 
 // Difference is something that is not the same everywhere.
 type Difference struct {
@@ -146,7 +147,9 @@ func (c *comparison) run() {
 		return
 	}
 	c.needs()
+	c.workloads()
 	c.aspects()
+	c.objects()
 	c.roles()
 	c.findings()
 	g := c.group

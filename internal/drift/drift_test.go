@@ -110,7 +110,7 @@ func load(t *testing.T, a *txtar.Archive, env, as string) Environment {
 		}
 	}
 	for name, text := range all {
-		if strings.HasSuffix(name, ".json") {
+		if strings.HasSuffix(name, ".json") && name != "kube.json" {
 			put(name, []byte(expand(as, text)))
 		}
 	}
@@ -124,6 +124,17 @@ func load(t *testing.T, a *txtar.Archive, env, as string) Environment {
 		}
 	}
 	e.From = env
+	if text, ok := all["kube.json"]; ok {
+		kube := filepath.Join(t.TempDir(), "kube.json")
+		if err := os.WriteFile(kube, []byte(expand(as, text)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		objects, err := estate.ReadKube(kube)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.AddKube(e.Clusters[0], objects)
+	}
 	return Environment{Name: env, Estate: e, Clusters: e.Clusters}
 }
 
@@ -177,8 +188,11 @@ func show(envs []Environment, groups []Group) string {
 			}
 			fmt.Fprintf(&b, "%s %s %s: %s (%s)\n  %s\n", x.Severity, when, envs[x.In].Name, x.Title, x.Rule, x.Detail)
 			for _, change := range x.Remedy {
-				if change, ok := change.(estate.Assign); ok {
+				switch change := change.(type) {
+				case estate.Assign:
 					fmt.Fprintf(&b, "  $ %s on %s\n", change.Role, change.Scope.Name())
+				case estate.Federate:
+					fmt.Fprintf(&b, "  $ %s trusts %s\n", change.Identity.Name(), change.Subject)
 				}
 			}
 		}

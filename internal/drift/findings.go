@@ -23,7 +23,7 @@ func (c *comparison) findings() {
 			continue
 		}
 		for _, f := range s.result.Findings {
-			if len(f.Explains()) > 0 || passing[f.Rule.ID] {
+			if len(f.Explains()) > 0 || passing[f.Rule.ID] || c.unlikeWorkloads(i, f) {
 				continue
 			}
 			who := s.actorOf(f)

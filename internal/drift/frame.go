@@ -43,6 +43,7 @@ func newFrame(e *estate.Estate, c *estate.Cluster) *frame {
 	f.addEach("the capacity reservation group", c.PoolLinks("capacityReservationGroupID"))
 	f.addEach("the host group", c.PoolLinks("hostGroupID"))
 	f.add("the vault of the KMS key", e.KMSVault(c))
+	f.objects()
 	f.above()
 	return f
 }
@@ -100,6 +101,20 @@ func (f *frame) above() {
 	}
 	f.addEach("a management group above the cluster", f.e.Policy.ManagementGroups(f.c.ID))
 	f.add("the tenant root", azure.Root)
+}
+
+// objects adds what Kubernetes objects name: the object's counterpart names the counterpart of it.
+func (f *frame) objects() {
+	if f.e.Kube(f.c) == nil {
+		return
+	}
+	for _, r := range catalogue.All() {
+		for n := range r.Needs(f.e, f.c) {
+			if n.Object != "" {
+				f.add("the "+kindOf(n.Scope)+" for "+n.Object, n.Scope)
+			}
+		}
+	}
 }
 
 func (f *frame) addEach(name string, ids []azure.ID) {

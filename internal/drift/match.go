@@ -83,8 +83,13 @@ func roleOf(e Environment, c *estate.Cluster, m finding.Matching) string {
 	if tag, ok := c.Tag(m.RoleTag); ok {
 		return strings.ToLower(tag)
 	}
-	own := words(e.Name)
-	rest := slices.DeleteFunc(words(c.ID.Name()), func(w string) bool { return environments[w] || slices.Contains(own, w) })
+	return plainName(c.ID.Name(), e.Name)
+}
+
+// plainName is a name without words for environments, and for the one that it is of.
+func plainName(name, environment string) string {
+	own := words(environment)
+	rest := slices.DeleteFunc(words(name), func(w string) bool { return environments[w] || slices.Contains(own, w) })
 	return strings.Join(rest, "-")
 }
 

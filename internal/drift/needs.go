@@ -172,7 +172,9 @@ func (s *side) pullsSomewhere() bool {
 // moved is a need at another scope.
 func moved(need catalogue.Need, to azure.ID) catalogue.Need {
 	if !to.Equal(need.Scope) {
-		need.Scope, need.Target = to, ""
+		if need.Scope = to; need.Object == "" {
+			need.Target = ""
+		}
 	}
 	if need.Or != nil {
 		or := moved(*need.Or, to)

@@ -19,6 +19,8 @@ type holding struct {
 	names  []string // what it is on, to the cluster
 	scopes []azure.ID
 	some   string // which of several, as in 1 of 2; "": all
+
+	workload bool // of a service account's identity
 }
 
 // key is what holdings of one row of a table have in common.
@@ -49,7 +51,7 @@ func (s *side) hold(out []*holding, who actor, g *rbac.Grant) []*holding {
 	}
 	i := slices.IndexFunc(out, func(h *holding) bool { return h.actor == who.label && h.role == role && h.names[0] == names[0] })
 	if i < 0 {
-		return append(out, &holding{actor: who.label, role: role, names: names, scopes: []azure.ID{g.Scope}})
+		return append(out, &holding{actor: who.label, role: role, names: names, scopes: []azure.ID{g.Scope}, workload: who.workload})
 	}
 	if h := out[i]; !slices.ContainsFunc(h.scopes, g.Scope.Equal) {
 		h.names, h.scopes = common(h.names, names), append(h.scopes, g.Scope)
@@ -59,22 +61,23 @@ func (s *side) hold(out []*holding, who actor, g *rbac.Grant) []*holding {
 
 // actor is an identity by what it does: a service principal does the work of two.
 type actor struct {
-	label string
-	id    estate.Identity
+	label    string
+	id       estate.Identity
+	workload bool // that of a service account
 }
 
 func (s *side) actors() (out []actor) {
 	for _, role := range []estate.IdentityRole{estate.ControlPlane, estate.Kubelet} {
 		if id, ok := s.e.Actor(s.c, role, ""); ok && id.Known() {
-			out = append(out, actor{estate.Identity{Role: role}.Label(), id})
+			out = append(out, actor{estate.Identity{Role: role}.Label(), id, false})
 		}
 	}
 	for _, id := range s.e.Identities(s.c) {
 		if id.Role == estate.AddOn && id.Known() {
-			out = append(out, actor{id.Label(), id})
+			out = append(out, actor{id.Label(), id, false})
 		}
 	}
-	return out
+	return append(out, s.workloadActors()...)
 }
 
 // roleRow are the roles of one name that one identity has, by environment.
@@ -155,7 +158,11 @@ func (c *comparison) compareRole(r *roleRow) {
 			}
 		}
 	}
-	if d := c.differ(Roles, finding.Note, r.first.actor+": "+r.first.role, values); d != nil {
+	severity := finding.Note
+	if r.first.workload {
+		severity = finding.Warning // what it is for is not known, so no need foretells it
+	}
+	if d := c.differ(Roles, severity, r.first.actor+": "+r.first.role, values); d != nil {
 		d.Told = c.told(r)
 	}
 }

@@ -48,6 +48,18 @@ func ReadKube(paths ...string) (*Kube, error) {
 	return k, nil
 }
 
+// MergeKubes are the objects of several; nil, if there are none.
+func MergeKubes(all ...*Kube) *Kube {
+	var out *Kube
+	for _, k := range all {
+		if out == nil {
+			out = &Kube{}
+		}
+		out.objects = append(out.objects, k.objects...)
+	}
+	return out
+}
+
 // NewKube takes objects as decoded JSON.
 func NewKube(objects ...map[string]any) (*Kube, error) {
 	k := &Kube{}
@@ -106,6 +118,9 @@ const clientAnnotation = "azure.workload.identity/client-id"
 // ClientAnnotation is the client id that a service account names; "" where it names none.
 func (o KubeObject) ClientAnnotation() string { return o.Annotation(clientAnnotation) }
 
+// Subject is what the tokens of a service account are for, as Kubernetes spells it.
+func (o KubeObject) Subject() string { return "system:serviceaccount:" + o.Namespace + ":" + o.Name }
+
 // Clients are the client ids that service accounts name, each once.
 func (k *Kube) Clients() []azure.GUID {
 	seen := map[azure.GUID]bool{}
@@ -121,6 +136,11 @@ func (k *Kube) Clients() []azure.GUID {
 var podSpecs = map[string]string{
 	"Pod": "spec", "Deployment": "spec.template.spec", "StatefulSet": "spec.template.spec", "DaemonSet": "spec.template.spec",
 	"ReplicaSet": "spec.template.spec", "Job": "spec.template.spec", "CronJob": "spec.jobTemplate.spec.template.spec",
+}
+
+// RunsPods reports whether something that runs pods is among the objects.
+func (k *Kube) RunsPods() bool {
+	return k != nil && slices.ContainsFunc(k.objects, func(o KubeObject) bool { return podSpecs[o.Kind] != "" })
 }
 
 // ImageHosts are the registries that nodes pull from with their own identity, by host name: images of pods that bring

@@ -9,8 +9,11 @@ import (
 	"aksid/internal/estate"
 )
 
+// WorkloadID is the id of the rule for service accounts whose pods get no tokens.
+const WorkloadID = "workload-without-credential"
+
 var workloadWithoutCredential = Rule{
-	ID:    "workload-without-credential",
+	ID:    WorkloadID,
 	Title: "A service account names an identity that does not trust it",
 	Why: "The pods' tokens name the cluster's issuer and the service account. Entra exchanges them only where a federated credential of the " +
 		"identity says just these, letter by letter; a cluster that is built anew has another issuer.",
@@ -28,7 +31,7 @@ var workloadWithoutCredential = Rule{
 // reportWorkload looks for what lets a service account act as the identity that it names.
 func (p *Pass) reportWorkload(o estate.KubeObject) {
 	client, err := azure.ParseGUID(o.ClientAnnotation())
-	f := Finding{Title: fmt.Sprintf("pods of service account %s get no tokens", o), Scope: p.Cluster.ID}
+	f := Finding{Title: NoTokens(o), Scope: p.Cluster.ID}
 	if err != nil {
 		f.Detail = fmt.Sprintf("its annotation azure.workload.identity/client-id is %q, which is no client id", short100(o.ClientAnnotation()))
 		p.Report(f)
@@ -50,6 +53,18 @@ func (p *Pass) reportWorkload(o estate.KubeObject) {
 	}
 }
 
+// NoTokens is what becomes of a service account that no identity trusts.
+func NoTokens(o estate.KubeObject) string {
+	return fmt.Sprintf("pods of service account %s get no tokens", o)
+}
+
+// Trust has an identity trust a service account of a cluster.
+func Trust(c *estate.Cluster, identity azure.ID, o estate.KubeObject) estate.Change {
+	return estate.Federate{
+		Identity: identity, Name: credentialName(c.ID.Name(), o), Issuer: c.Text("properties.oidcIssuerProfile.issuerURL"), Subject: o.Subject(),
+	}
+}
+
 // withPrincipal is the name of the identity with an object id.
 func (p *Pass) withPrincipal(id azure.GUID) (string, bool) {
 	for _, r := range p.Estate.Resources(estate.TypeIdentity) {
@@ -64,7 +79,7 @@ func (p *Pass) withPrincipal(id azure.GUID) (string, bool) {
 // reportTrust compares a service account with the federated credentials of the identity that it names.
 func (p *Pass) reportTrust(o estate.KubeObject, identity azure.ID, f Finding) {
 	issuer := p.Cluster.Issuer()
-	subject := "system:serviceaccount:" + o.Namespace + ":" + o.Name
+	subject := o.Subject()
 	if !p.Estate.CredentialsKnown(identity) || issuer == "" {
 		return
 	}
@@ -89,9 +104,7 @@ func (p *Pass) reportTrust(o estate.KubeObject, identity azure.ID, f Finding) {
 	default:
 		f.Detail = fmt.Sprintf("%s has no federated credential for this cluster (AADSTS70025, AADSTS700211)", identity.Name())
 	}
-	f.Remedy = []estate.Change{estate.Federate{
-		Identity: identity, Name: credentialName(p.Cluster.ID.Name(), o), Issuer: p.Cluster.Text("properties.oidcIssuerProfile.issuerURL"), Subject: subject,
-	}}
+	f.Remedy = []estate.Change{Trust(p.Cluster, identity, o)}
 	p.Report(f)
 }
 

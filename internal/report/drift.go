@@ -270,7 +270,7 @@ func (p *printer) driftTable(r Drift, g DriftGroup) {
 // areaNames are the headings of a table's parts.
 var areaNames = map[drift.Area]string{
 	drift.Clusters: "Clusters", drift.Identities: "Identities", drift.Roles: "Roles", drift.Findings: "Findings",
-	drift.Features: "Features", drift.Registries: "Registries", drift.Network: "Network",
+	drift.Features: "Features", drift.Registries: "Registries", drift.Network: "Network", drift.Kubernetes: "Kubernetes",
 }
 
 func (p *printer) driftRow(first string, label, column int, what string, values []string) {
