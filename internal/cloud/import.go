@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,14 +97,27 @@ func (im *importing) all(in *collection) error {
 			return err
 		}
 	}
-	for i, c := range in.Documents {
-		if err := im.document(c); err != nil {
+	for _, i := range parentsFirst(in.Documents) {
+		if err := im.document(in.Documents[i]); err != nil {
 			return fmt.Errorf("document %d: %w", i, err)
 		}
 	}
 	slices.Sort(im.out.Skipped)
 	im.out.Skipped = slices.Compact(im.out.Skipped)
 	return im.seed.put(im.Tx)
+}
+
+// parentsFirst are the places of documents, of those with short ids first: a network that comes after a subnet of its own that
+// was read apart would replace it.
+func parentsFirst(all []collected) []int {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(len(arm.Str(all[a].Document, "id")), len(arm.Str(all[b].Document, "id")))
+	})
+	return order
 }
 
 func (im *importing) document(c collected) error {

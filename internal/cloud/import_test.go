@@ -97,6 +97,17 @@ func TestImportIsWhole(t *testing.T) {
 	}
 }
 
+// A subnet that was read apart keeps what it refers to, wherever its network comes.
+func TestImportChildren(t *testing.T) {
+	w := newWorld(t)
+	const vnet, table = importedGroup + "/providers/Microsoft.Network/virtualNetworks/v", importedGroup + "/providers/Microsoft.Network/routeTables/t"
+	subnet := obj{"id": vnet + "/subnets/s", "properties": obj{"addressPrefix": "10.9.0.0/24", "routeTable": obj{"id": table}}}
+	w.admin("POST", "import", collectionOf(subnet, obj{"id": vnet, "location": "uksouth"}, obj{"id": table, "location": "uksouth"})).ok(200)
+	if got := w.operator.get(vnet + "/subnets/s?api-version=2023-09-01").ok(200).str("properties.routeTable.id"); got != table {
+		t.Errorf("the subnet's route table is %q", got)
+	}
+}
+
 // Public addresses that were read are not handed out again.
 func TestImportAddresses(t *testing.T) {
 	w := newWorld(t)
