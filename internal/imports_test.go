@@ -96,7 +96,7 @@ var rules = map[string]rule{
 
 	"internal/drill/act": {
 		why: "what aksid and the controllers' program say to each other: a module of its own imports it, and nothing is to be drawn in there"},
-	"internal/drill": {packages: "internal/azure internal/plain internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
+	"internal/drill": {packages: "internal/azure internal/plain internal/filelock internal/rbac internal/local internal/estate internal/catalogue internal/finding internal/drill/act",
 		why: "predictions and what comes of them are compared; Kubernetes acts in a program of its own, the local Azure is started by who asks"},
 
 	"internal/scenario": {packages: "internal/azure internal/rbac internal/local", modules: "golang.org/x/crypto/ssh",
@@ -115,6 +115,7 @@ var rules = map[string]rule{
 			internal/drill/act
 			internal/estate
 			internal/failure
+			internal/filelock
 			internal/finding
 			internal/governance
 			internal/local

@@ -3,7 +3,6 @@ package controllers
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +27,7 @@ func (c *Cluster) createService(step act.Step) (string, error) {
 	if err := c.runServices(); err != nil {
 		return "", err
 	}
-	uid := uidOf(c.ID, step.Name)
+	uid := types.UID(act.ServiceUID(c.ID, step.Name))
 	svc := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: step.Name, Namespace: namespace, UID: uid},
 		Spec: corev1.ServiceSpec{
@@ -112,12 +111,6 @@ func (c *Cluster) awaitAddress(step act.Step) (string, error) {
 		return "", errors.New("the service got no address")
 	}
 	return ip, nil
-}
-
-// uidOf is an id that is the same in every run; the provider names what belongs to a service after its first 31 digits.
-func uidOf(cluster, name string) types.UID {
-	h := sha256.Sum256([]byte(cluster + "\n" + name))
-	return types.UID(fmt.Sprintf("%x-%x-%x-%x-%x", h[0:4], h[4:6], h[6:8], h[8:10], h[10:16]))
 }
 
 // portOf keeps services that share an address apart.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"aksid/internal/azure"
-	"aksid/internal/cloud"
 	"aksid/internal/drill"
 	"aksid/internal/drill/act"
 	"aksid/internal/local"
@@ -26,6 +24,7 @@ type drillOptions struct {
 	Only      []string
 	AsIf      []string
 	Faults    bool
+	Cleanup   bool
 	Agreement int
 	Seed      int
 	First     int
@@ -45,7 +44,8 @@ services, routes of nodes, disks of volumes, image pulls. Say of each operation 
 the words that kubectl describe shows, what is left behind or silently wrong, and what check predicts.
 
 CLUSTER is a name, resourceGroup/name or a resource id; without one, every cluster. Addresses, disks and registries that
-workloads use are those of --kube and --registry. What is done is undone.
+workloads use are those of --kube and --registry. What is done is undone: also what a drill has left that was killed, by the next
+one or with --cleanup, and nothing that others have made since.
 
 With --from azure or a file, what was read is put into a local Azure of its own that is gone afterwards, with machines for its
 clusters: production's identities acted out here, and nothing there is touched.
@@ -58,10 +58,14 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
   aksid drill freight-prod --registry freightacr --only internal,image
   aksid drill -n aks1 --as-if "grant Network Contributor to id-aks1 at /subscriptions/…/subnets/snet-aks"
   aksid drill --from prod.json freight-prod      # what aksid check --save prod.json kept
+  aksid drill --cleanup                          # after a drill that was killed
   aksid drill --agreement 1000 --seed 7`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Clusters = args
-			if o.Agreement > 0 {
+			switch {
+			case o.Cleanup:
+				return runCleanup(cmd.Context(), a, o)
+			case o.Agreement > 0:
 				return runAgreement(cmd.Context(), a, o)
 			}
 			return runDrill(cmd.Context(), a, o)
@@ -81,6 +85,7 @@ Exit codes: 0 everything worked (with --agreement: and was predicted), 1 somethi
 	f.StringSliceVar(&o.Only, "only", nil, "`operations` to act out, separated by commas: names or groups")
 	f.StringArrayVar(&o.AsIf, "as-if", nil, "`change` of roles for as long as the drill lasts: \"grant ROLE to IDENTITY at SCOPE\" or \"revoke ROLE from IDENTITY at SCOPE\"; can be repeated")
 	f.BoolVar(&o.Faults, "fault", false, "let the local Azure throttle and fail in the middle of each operation: the controllers get over it")
+	f.BoolVar(&o.Cleanup, "cleanup", false, "remove what drills have left that were killed, and do nothing else")
 	f.IntVar(&o.Agreement, "agreement", 0, "`number` of random configurations to predict and act out")
 	f.IntVar(&o.Seed, "seed", 1, "`seed` of the random configurations")
 	f.IntVar(&o.First, "first", 0, "`number` of the first configuration, to see one again")
@@ -108,6 +113,11 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	end, err := a.beginDrill(ctx, &d)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	undo, err := d.Assume(ctx, changes)
 	if err != nil {
 		return usageError{err}
@@ -130,6 +140,69 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 	}
 	if s := r.Summary; s.Refused+s.Failed+s.Leaked+s.Unforeseen > 0 {
 		return errFindings
+	}
+	return nil
+}
+
+// beginDrill puts back what drills have left that were killed, and says so. What cannot be put back yet keeps nobody from drilling.
+func (a *App) beginDrill(ctx context.Context, d *drill.Drill) (end func() error, err error) {
+	if n, err := sweep(); n > 0 || err != nil {
+		a.note("removed %s of drills that were killed%s", several(n, "temporary folder"), because(err))
+	}
+	left, end, err := d.Begin(ctx)
+	for _, l := range left {
+		a.note("%s", l)
+	}
+	switch {
+	case end == nil:
+		return nil, busyOr(err)
+	case ctx.Err() != nil:
+		return nil, errors.Join(ctx.Err(), end())
+	case err != nil:
+		a.note("some of it is still there: %v; once nothing keeps it, remove it with: aksid drill --cleanup", err)
+	}
+	return end, nil
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("; not all: %v", err)
+}
+
+func busyOr(err error) error {
+	if errors.Is(err, drill.ErrDrilling) {
+		return usageError{err}
+	}
+	return unreadError{err}
+}
+
+// runCleanup puts back what drills have left that were killed.
+func runCleanup(ctx context.Context, a *App, o drillOptions) error {
+	if len(o.Clusters)+len(o.AsIf)+len(o.Only)+o.Agreement > 0 || o.Faults || o.From != "" {
+		return usagef("--cleanup drills nothing; it goes with --data alone")
+	}
+	az, err := a.findLocal(ctx, o.Data)
+	if err != nil {
+		return err
+	}
+	n, err := sweep()
+	if n > 0 {
+		fmt.Fprintf(a.Out, "Removed %s.\n", several(n, "temporary folder"))
+	}
+	left, end, failed := (&drill.Drill{Azure: az}).Begin(ctx)
+	if end == nil {
+		return busyOr(failed)
+	}
+	for _, l := range left {
+		fmt.Fprintln(a.Out, l)
+	}
+	if n == 0 && len(left) == 0 {
+		fmt.Fprintln(a.Out, "No drill has left anything.")
+	}
+	if err := errors.Join(err, failed, end()); err != nil {
+		return unreadError{err}
 	}
 	return nil
 }
@@ -163,31 +236,6 @@ func (a *App) drill(ctx context.Context, o *drillOptions) (d drill.Drill, stop f
 		return a.throwAway(ctx, bytes.NewReader(all))
 	}
 	return d, stop, nil
-}
-
-// copyOf runs a local Azure that holds what is read elsewhere, with machines for its clusters, and makes o say which these
-// are there.
-func (a *App) copyOf(ctx context.Context, o *sourceOptions) (az *local.Azure, stop func() error, err error) {
-	o.Keep = true
-	e, err := a.load(ctx, *o)
-	if err != nil {
-		return nil, nil, err
-	}
-	var text bytes.Buffer
-	if err := e.Save(&text); err != nil {
-		return nil, nil, err
-	}
-	if az, stop, err = a.throwAway(ctx, &text); err != nil {
-		return nil, nil, err
-	}
-	o.Keep, o.Subscription, o.Group, o.Name, o.Clusters = false, "", "", "", nil
-	for _, c := range e.Clusters {
-		o.Clusters = append(o.Clusters, c.ID.String())
-		if err := az.MakeNodes(ctx, c.ID); err != nil {
-			a.note("%s gets no machines in the copy: %v", c.ID.Name(), err)
-		}
-	}
-	return az, stop, nil
 }
 
 // program finds a program that is a module of its own in a folder of aksid's sources: beside aksid, else on PATH.
@@ -241,27 +289,4 @@ func runAgreement(ctx context.Context, a *App, o drillOptions) error {
 		return errFindings
 	}
 	return nil
-}
-
-// throwAway runs a local Azure in a temporary folder, with what a collection holds, if there is one.
-func (a *App) throwAway(ctx context.Context, collection io.Reader) (az *local.Azure, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "aksid-drill-")
-	if err != nil {
-		return nil, nil, unreadf("no temporary folder can be made: %w", err)
-	}
-	c := cloud.Config{Dir: dir, Addr: "127.0.0.1:0", Now: a.Now, Log: a.log()}
-	if collection != nil {
-		if err := a.importInto(ctx, c, collection); err != nil {
-			return nil, nil, errors.Join(err, os.RemoveAll(dir))
-		}
-	}
-	s, err := serve(ctx, a, c)
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	stop = func() error { return errors.Join(s.stop(), os.RemoveAll(dir)) }
-	if az, err = local.Find(ctx, dir); err != nil {
-		return nil, nil, errors.Join(err, stop())
-	}
-	return az, stop, nil
 }

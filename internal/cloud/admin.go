@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ func (cl *Cloud) admin() http.Handler {
 	mux.HandleFunc("GET "+adminPath+"faults", answering(func(*http.Request) (any, error) { return cl.faults.List(), nil }))
 	mux.HandleFunc("POST "+adminPath+"faults", answering(cl.addFault))
 	mux.HandleFunc("DELETE "+adminPath+"faults", answering(func(*http.Request) (any, error) { cl.faults.Clear(); return cl.faults.List(), nil }))
+	mux.HandleFunc("DELETE "+adminPath+"faults/{id}", answering(cl.removeFault))
 	mux.HandleFunc("POST "+adminPath+"token", answering(cl.serviceAccountToken))
 	mux.HandleFunc("POST "+adminPath+"apiserver", answering(cl.apiServer))
 	mux.HandleFunc("POST "+adminPath+"nodes", answering(cl.makeNodes))
@@ -133,6 +135,15 @@ func (cl *Cloud) advance(r *http.Request) (any, error) {
 	cl.clock.offset.Store(offset)
 	cl.arm.Wake()
 	return cl.clock.say(), nil
+}
+
+func (cl *Cloud) removeFault(r *http.Request) (any, error) {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil {
+		return nil, errors.New("a fault's id is a number")
+	}
+	cl.faults.Remove(id)
+	return cl.faults.List(), nil
 }
 
 func (cl *Cloud) addFault(r *http.Request) (any, error) {

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -76,6 +77,12 @@ func TestFaults(t *testing.T) {
 	w.operator.put(rt, obj{"location": "westeurope"}).ok(201)
 	w.admin("POST", "faults", obj{"action": "*/delete", "status": 409, "times": 5}).ok(200)
 	w.admin("DELETE", "faults", nil).ok(200)
+	one := w.admin("POST", "faults", obj{"action": "*/delete", "status": 409}).ok(200)
+	other := w.admin("POST", "faults", obj{"action": "*/read", "status": 503}).ok(200)
+	w.admin("DELETE", "faults/x", nil).ok(400)
+	w.admin("DELETE", fmt.Sprint("faults/", one.body["id"]), nil).ok(200)
+	w.operator.get(rt).refused(503, "ServiceUnavailable")
+	w.admin("DELETE", fmt.Sprint("faults/", other.body["id"]), nil).ok(200) // it has happened
 	w.operator.delete(rt).ok(200)
 }
 

@@ -2,7 +2,6 @@ package drill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -34,54 +33,52 @@ func ParseAsIf(s string) (AsIf, error) {
 	return AsIf{Revoke: m[3] != "", Role: m[2] + m[4], To: m[5], At: scope}, nil
 }
 
-// apply makes the change on the local Azure; undo takes it back.
-func (c AsIf) apply(ctx context.Context, o *operator) (undo func(context.Context) error, err error) {
+// apply makes the change on the local Azure; before each step it notes what that is.
+func (c AsIf) apply(ctx context.Context, o *operator, note func(*entry) error) error {
 	to, err := o.principalNamed(ctx, c.To)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	role, err := o.roleNamed(ctx, c.At, c.Role)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if c.Revoke {
-		return c.revoke(ctx, o, to, role)
+		return c.revoke(ctx, o, to, role, note)
 	}
-	id, err := o.assign(ctx, role, to, c.At, nil)
-	if isStatus(err, 409) { // it is there already
-		return func(context.Context) error { return nil }, nil
+	id := newAssignment(c.At)
+	if err := note(&entry{Given: id}); err != nil {
+		return err
 	}
-	return func(ctx context.Context) error { return o.remove(ctx, id) }, err
+	if err := o.assignAs(ctx, id, role, to, c.At, nil); !isStatus(err, 409) { // it is there already
+		return err
+	}
+	return nil
 }
 
-func (c AsIf) revoke(ctx context.Context, o *operator, from azure.PrincipalID, role azure.GUID) (func(context.Context) error, error) {
+func (c AsIf) revoke(ctx context.Context, o *operator, from azure.PrincipalID, role azure.GUID, note func(*entry) error) error {
 	all, err := o.list(ctx, c.At.Resource("Microsoft.Authorization/roleAssignments"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var taken []doc
-	undo := func(ctx context.Context) error {
-		var failed []error
-		for _, d := range taken {
-			_, err := o.put(ctx, idOf(text(d, "id")), d)
-			failed = append(failed, err)
-		}
-		return errors.Join(failed...)
-	}
+	taken := false
 	for _, d := range all {
 		same := text(d, "properties", "principalId") == from.String() && strings.HasSuffix(strings.ToLower(text(d, "properties", "roleDefinitionId")), role.String())
 		if !same || !idOf(text(d, "properties", "scope")).Equal(c.At) {
 			continue
 		}
-		if err := o.remove(ctx, idOf(text(d, "id"))); err != nil {
-			return nil, errors.Join(err, undo(context.WithoutCancel(ctx)))
+		if err := note(&entry{Taken: d}); err != nil {
+			return err
 		}
-		taken = append(taken, d)
+		if err := o.remove(ctx, idOf(text(d, "id"))); err != nil {
+			return err
+		}
+		taken = true
 	}
-	if len(taken) == 0 {
-		return nil, fmt.Errorf("%s does not have %s at %s", c.To, c.Role, c.At)
+	if !taken {
+		return fmt.Errorf("%s does not have %s at %s", c.To, c.Role, c.At)
 	}
-	return undo, nil
+	return nil
 }
 
 // principalNamed finds a service principal or managed identity.

@@ -25,6 +25,7 @@ type Drill struct {
 	Only     []string // names and groups of operations; none: all
 	Faults   bool     // let Azure throttle and fail in the middle of each operation
 	Progress func(string)
+	journal  *journal // nil: nothing that is changed need be put back
 }
 
 // Copies starts a local Azure that holds what the drilled one does, until stop is called.
@@ -104,20 +105,23 @@ func (op *Operation) follows(other *Operation) bool {
 // Assume makes changes of roles for as long as the drill lasts; undo takes them back.
 func (d Drill) Assume(ctx context.Context, changes []AsIf) (undo func() error, err error) {
 	o := &operator{Azure: d.Azure}
-	var undos []func(context.Context) error
+	var done []*entry
 	undo = func() error {
 		var failed []error
-		for _, u := range slices.Backward(undos) {
-			failed = append(failed, u(context.WithoutCancel(ctx)))
+		for _, e := range slices.Backward(done) {
+			_, err := d.journal.undone(context.WithoutCancel(ctx), o, e)
+			failed = append(failed, err)
 		}
 		return errors.Join(failed...)
 	}
 	for _, c := range changes {
-		u, err := c.apply(ctx, o)
+		err := c.apply(ctx, o, func(e *entry) error {
+			done = append(done, e)
+			return d.journal.note(e)
+		})
 		if err != nil {
 			return nil, errors.Join(err, undo())
 		}
-		undos = append(undos, u)
 	}
 	return undo, nil
 }
@@ -126,7 +130,7 @@ func (d Drill) Assume(ctx context.Context, changes []AsIf) (undo func() error, e
 func (d Drill) Run(ctx context.Context, e *estate.Estate) (Result, error) {
 	begun := time.Now()
 	r := Result{SchemaVersion: "1", CopyOf: d.CopyOf, Clusters: []Cluster{}}
-	p, err := Start(ctx, d.Program, d.Azure.Dir)
+	p, err := Start(ctx, d.Program, d.Azure.Dir, d.journal.held()...)
 	if err != nil {
 		return r, err
 	}
@@ -163,15 +167,22 @@ func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.E
 	if err != nil {
 		return out, err
 	}
-	out.Identity, s.faults, s.copies = s.control.Name, d.Faults, d.Copies
+	out.Identity, s.faults, s.copies, s.journal = s.control.Name, d.Faults, d.Copies, d.journal
 	s.before, err = s.take(ctx)
 	if err != nil {
 		return out, err
 	}
 	s.seen = s.before
+	noted := &entry{Stage: s.stage(), Before: s.before}
+	if err := d.journal.note(noted); err != nil {
+		return out, err
+	}
 	defer func() {
-		if e := s.restore(context.WithoutCancel(ctx), s.before); e != nil && d.CopyOf == "" { // a copy goes as a whole
-			out.Left = e.Error() + s.advice(context.WithoutCancel(ctx))
+		switch e := s.restore(context.WithoutCancel(ctx)); {
+		case e == nil:
+			err = errors.Join(err, d.journal.forget(noted))
+		case d.CopyOf == "": // a copy goes as a whole
+			out.Left = e.Error() + "; once nothing keeps that, remove it with: aksid drill --cleanup"
 		}
 	}()
 	out.Operations, err = s.perform(ctx, p, s.parts(d.wanted), "")

@@ -205,9 +205,6 @@ func attachStep(kind act.Kind) func(*scene, azure.ID) act.Step {
 	}
 }
 
-// ownDisk is the disk that a drill makes.
-func (s *scene) ownDisk() azure.ID { return s.NodeGroup().Resource(disks, "drill-disk") }
-
 // externalService: the load balancer that AKS made for outbound traffic has the nodes in its pool, and keeps its own
 // frontends; elsewhere the provider makes one, and puts the nodes into its pool.
 func externalService(create bool) func(*scene, azure.ID) []touch {

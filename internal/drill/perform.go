@@ -114,35 +114,48 @@ func (s *scene) carryOut(ctx context.Context, p *Program, part part) (Acted, err
 	if s.faults {
 		step.Within = 3 * patience // the controllers try again after 5, 10, 20 … seconds
 	}
-	if err := s.planFaults(ctx); err != nil {
+	clear, err := s.planFaults(ctx)
+	if err != nil {
 		return Acted{}, err
 	}
 	done, err := p.Do(ctx, s.ID.String(), step)
-	if s.faults {
-		err = errors.Join(err, s.operator.ClearFaults(context.WithoutCancel(ctx)))
-	}
-	if err != nil {
+	if err := errors.Join(err, clear()); err != nil {
 		return Acted{}, err
 	}
 	a := acted(step, done)
 	return a, s.tidy(ctx, p, step, a)
 }
 
-// planFaults lets Resource Manager throttle and fail the next calls of each kind.
-func (s *scene) planFaults(ctx context.Context) error {
+// planFaults lets Resource Manager throttle and fail the next calls of each kind; clear takes back those that have not happened.
+func (s *scene) planFaults(ctx context.Context) (clear func() error, err error) {
+	var planned []*entry
+	clear = func() error {
+		var failed []error
+		for _, e := range planned {
+			_, err := s.journal.undone(context.WithoutCancel(ctx), s.operator, e)
+			failed = append(failed, err)
+		}
+		return errors.Join(failed...)
+	}
 	if !s.faults {
-		return nil
+		return clear, nil
 	}
 	for _, f := range []local.Fault{
 		{Action: "*/write", Status: http.StatusTooManyRequests, Times: 1, RetryAfter: time.Second},
 		{Action: "*/read", Status: http.StatusInternalServerError, Times: 1},
 		{Action: "*/delete", Status: http.StatusServiceUnavailable, Times: 1},
 	} {
-		if _, err := s.operator.AddFault(ctx, f); err != nil {
-			return err
+		added, err := s.operator.AddFault(ctx, f)
+		if err != nil {
+			return nil, errors.Join(err, clear())
+		}
+		e := &entry{Fault: added.ID}
+		planned = append(planned, e)
+		if err := s.journal.note(e); err != nil {
+			return nil, errors.Join(err, clear())
 		}
 	}
-	return nil
+	return clear, nil
 }
 
 // lookBehind says of the last operation of a group that was acted out what is left behind although it should be gone, and
@@ -165,7 +178,7 @@ func (s *scene) lookBehind(ctx context.Context, done []Performance) error {
 	if len(left) == 0 {
 		return nil
 	}
-	if s.restore(ctx, s.before) != nil && ctx.Err() == nil { // the last restore tells of it; what comes next is not to blame
+	if s.restore(ctx) != nil && ctx.Err() == nil { // the last restore tells of it; what comes next is not to blame
 		s.seen, err = s.take(ctx)
 		return err
 	}

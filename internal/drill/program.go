@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -27,10 +28,10 @@ type Program struct {
 	ended chan struct{}
 }
 
-// Start runs the controllers' program on a local Azure's data folder.
-func Start(ctx context.Context, path, data string) (*Program, error) {
+// Start runs the controllers' program on a local Azure's data folder. It keeps the files open for as long as it runs.
+func Start(ctx context.Context, path, data string, keeps ...*os.File) (*Program, error) {
 	p := &Program{cmd: exec.CommandContext(ctx, path, "--data", data), said: &tail{}, wait: map[int]chan act.Answer{}, ended: make(chan struct{})}
-	p.cmd.Stderr = p.said
+	p.cmd.Stderr, p.cmd.ExtraFiles = p.said, keeps
 	p.cmd.WaitDelay = time.Second
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {

@@ -350,9 +350,18 @@ func roleOf(name string) azure.GUID {
 	return r.ID
 }
 
+// newAssignment is the id of a role assignment that is to be made.
+func newAssignment(scope azure.ID) azure.ID {
+	return scope.Resource("Microsoft.Authorization/roleAssignments", azure.NewGUID().String())
+}
+
 // assign gives a role and returns the assignment.
 func (o *operator) assign(ctx context.Context, role azure.GUID, to azure.PrincipalID, scope azure.ID, more doc) (azure.ID, error) {
-	id := scope.Resource("Microsoft.Authorization/roleAssignments", azure.NewGUID().String())
+	id := newAssignment(scope)
+	return id, o.assignAs(ctx, id, role, to, scope, more)
+}
+
+func (o *operator) assignAs(ctx context.Context, id azure.ID, role azure.GUID, to azure.PrincipalID, scope azure.ID, more doc) error {
 	at := azure.Root
 	if sub := scope.Subscription(); sub != "" {
 		at = azure.SubscriptionID(sub)
@@ -363,7 +372,7 @@ func (o *operator) assign(ctx context.Context, role azure.GUID, to azure.Princip
 		properties[k] = v
 	}
 	_, err := o.put(ctx, id, doc{"properties": properties})
-	return id, err
+	return err
 }
 
 // defineRole makes a custom role of actions, for one subscription.

@@ -23,9 +23,10 @@ type scene struct {
 	control  estate.Identity
 	kubelet  estate.Identity
 	targets
-	before picture // how it was; nil: what is left behind is not looked for
-	seen   picture // how it is between groups: as before, but for what could not be put back
-	faults bool    // Azure fails in the middle
+	before  picture  // how it was; nil: what is left behind is not looked for
+	seen    picture  // how it is between groups: as before, but for what could not be put back
+	faults  bool     // Azure fails in the middle
+	journal *journal // nil: what is changed need not be put back by others
 	// What AKS itself does is done in a copy of the local Azure.
 	copies   Copies
 	copy     *operator // nil: there is none yet
@@ -138,12 +139,21 @@ func (s *scene) act(ctx context.Context) (c act.Cluster, forget func() error, er
 	if err != nil {
 		return c, nil, err
 	}
-	secret, err := s.operator.AddSecret(ctx, token, s.control.Principal, "aksid drill", time.Now().Add(secretLife))
+	noted := &entry{Secret: &secret{s.control.Principal, "aksid " + azure.NewGUID().String()}}
+	forget = func() error {
+		_, err := s.journal.undone(context.WithoutCancel(ctx), s.operator, noted)
+		return err
+	}
+	if err := s.journal.note(noted); err != nil {
+		return c, nil, err
+	}
+	made, err := s.operator.AddSecret(ctx, token, s.control.Principal, noted.Secret.Name, time.Now().Add(secretLife))
+	if err != nil {
+		return c, nil, errors.Join(err, forget())
+	}
 	delete(c.Config, "useManagedIdentityExtension")
-	c.Config["aadClientId"], c.Config["aadClientSecret"] = s.control.Client.String(), secret.Text
-	return c, func() error {
-		return s.operator.RemoveSecret(context.WithoutCancel(ctx), token, s.control.Principal, secret.KeyID)
-	}, err
+	c.Config["aadClientId"], c.Config["aadClientSecret"] = s.control.Client.String(), made.Text
+	return c, forget, nil
 }
 
 // config is azure.json as AKS writes it for the control plane, in the words of Kubernetes 1.29.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -45,6 +46,11 @@ func (a *Azure) AddFault(ctx context.Context, f Fault) (Fault, error) {
 func (a *Azure) Faults(ctx context.Context) ([]Fault, error) {
 	var all []Fault
 	return all, a.admin(ctx, http.MethodGet, "/faults", nil, &all)
+}
+
+// RemoveFault forgets a planned fault, if it has not happened.
+func (a *Azure) RemoveFault(ctx context.Context, id int) error {
+	return a.admin(ctx, http.MethodDelete, "/faults/"+strconv.Itoa(id), nil, nil)
 }
 
 // ClearFaults forgets all planned faults.

@@ -39,7 +39,8 @@ func (p Principal) Resource() string {
 // Secret is a client secret that was just made.
 type Secret struct {
 	KeyID azure.GUID `json:"keyId"`
-	Text  string     `json:"secretText"`
+	Name  string     `json:"displayName"`
+	Text  string     `json:"secretText"` // told once, by AddSecret
 }
 
 // Token gets an access token for this cloud's resource manager and Graph with a client secret.
@@ -130,6 +131,15 @@ func (a *Azure) AddSecret(ctx context.Context, token string, id azure.PrincipalI
 	body := map[string]any{"passwordCredential": map[string]any{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)}}
 	err := a.Call(ctx, token, http.MethodPost, "/v1.0/servicePrincipals/"+id.String()+"/addPassword", body, &s)
 	return s, err
+}
+
+// Secrets are the client secrets of a service principal.
+func (a *Azure) Secrets(ctx context.Context, token string, id azure.PrincipalID) ([]Secret, error) {
+	var p struct {
+		Secrets []Secret `json:"passwordCredentials"`
+	}
+	err := a.Call(ctx, token, http.MethodGet, "/v1.0/servicePrincipals/"+id.String(), nil, &p)
+	return p.Secrets, err
 }
 
 // RemoveSecret takes back a client secret.

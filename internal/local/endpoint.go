@@ -55,7 +55,7 @@ func Publish(dir string, e Endpoint) error {
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(dir, endpointFile), append(body, '\n'))
+	return Replace(filepath.Join(dir, endpointFile), append(body, '\n'))
 }
 
 // Withdraw removes what Publish wrote. It leaves the endpoint of any other process alone.
@@ -100,8 +100,8 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// replace writes a file that its owner alone can read, or leaves the old one as it was.
-func replace(path string, body []byte) (err error) {
+// Replace writes a file that its owner alone can read, or leaves the old one as it was.
+func Replace(path string, body []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func PublishPlane(dir string, p ControlPlane) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return replace(path, append(body, '\n'))
+	return Replace(path, append(body, '\n'))
 }
 
 // WithdrawPlane removes what PublishPlane wrote, unless another process has written it since.

@@ -20,7 +20,7 @@ type server struct {
 	lanes map[string]chan act.Request // of the clusters that are open
 }
 
-// serve answers requests until there are no more.
+// serve answers requests until there are no more. Who ends without closing its clusters was killed: nothing more is done for it.
 func serve(az *controllers.Azure, in io.Reader, out io.Writer) error {
 	s := &server{azure: az, out: json.NewEncoder(out), lanes: map[string]chan act.Request{}}
 	if err := s.out.Encode(act.Hello{Version: act.Version, Kubernetes: controllers.Kubernetes()}); err != nil {
@@ -35,10 +35,9 @@ func serve(az *controllers.Azure, in io.Reader, out io.Writer) error {
 		}
 		s.take(r)
 	}
-	for _, lane := range s.lanes {
-		close(lane)
+	if len(s.lanes) == 0 {
+		s.work.Wait()
 	}
-	s.work.Wait()
 	return lines.Err()
 }
 

@@ -56,6 +56,13 @@ func (f *Faults) List() []PlannedFault {
 	return slices.Clone(f.all)
 }
 
+// Remove forgets a fault, if it has calls left to fail.
+func (f *Faults) Remove(id int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = slices.DeleteFunc(f.all, func(p PlannedFault) bool { return p.ID == id })
+}
+
 // Clear forgets all faults.
 func (f *Faults) Clear() {
 	f.mu.Lock()
