@@ -240,6 +240,10 @@ var (
 		"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182", "recorded")
 )
 
+// Data planes that name the data action.
+var DataActionMissing = message(401, "PermissionDenied",
+	"The principal `{oid}` lacks the required data action `{action}` to perform `{verb}` operation.", "Azure OpenAI, github.com/Azure-Samples/azure-search-openai-demo")
+
 // Storage's data planes.
 var (
 	StoragePermissionMismatch = message(403, "AuthorizationPermissionMismatch",

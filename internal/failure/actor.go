@@ -53,10 +53,12 @@ func (r *reading) byFederation(f *found) (Actor, []Actor) {
 
 func (r *reading) byCode(f *found) (Actor, []Actor) {
 	switch {
+	case f.Kind == PullUnauthorized && r.byHand():
+		return Caller, []Actor{Kubelet, ServicePrincipal, Nobody}
 	case f.row.Actor != "":
 		return f.row.Actor, alternatives(f.row.Actor)
 	case f.Kind == InvalidClient || f.Kind == ExpiredSecret:
-		if len(r.origins) > 0 && r.origins[0].actor == Caller || r.isCommand() {
+		if len(r.origins) > 0 && r.origins[0].actor == Caller || r.isCommand() || r.piped {
 			return Caller, callerAlt
 		}
 		return ServicePrincipal, []Actor{ControlPlane, Caller, Nobody}
@@ -65,7 +67,7 @@ func (r *reading) byCode(f *found) (Actor, []Actor) {
 }
 
 func (r *reading) byOrigin(f *found) (Actor, []Actor) {
-	if strings.HasPrefix(f.row.Name, "AADSTS") && r.isCommand() {
+	if strings.HasPrefix(f.row.Name, "AADSTS") && (r.isCommand() || r.piped) {
 		return Caller, callerAlt
 	}
 	for _, o := range r.origins {
@@ -76,6 +78,14 @@ func (r *reading) byOrigin(f *found) (Actor, []Actor) {
 		return o.actor, o.alt
 	}
 	return "", nil
+}
+
+// byHand reports whether somebody who builds or pulls with docker, and no node, talks to a registry.
+func (r *reading) byHand() bool {
+	if strings.Contains(r.text, "The push refers to repository") || strings.Contains(r.text, "docker push") || strings.Contains(r.text, "docker login") {
+		return true
+	}
+	return strings.Contains(r.text, "Error response from daemon") && !strings.Contains(r.text, "rpc error") && !strings.Contains(r.text, "ailed to pull image")
 }
 
 // isCommand reports whether the text is what a command line tool or an action prints when it fails.

@@ -18,6 +18,8 @@ type Code struct {
 	Rank   Rank
 	// NoCode: the name is ours, because the text has no code at all.
 	NoCode bool
+	// LetIn: it comes from behind the sign-in, so that what is said of a sign-in beside it was a try without identity.
+	LetIn  bool
 	Status int // HTTP status code it usually comes with; 0: none or several
 
 	Means  string // what it says, in a sentence

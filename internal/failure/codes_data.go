@@ -23,9 +23,8 @@ var dataCodes = []*Code{
 		Source: "aka.ms/acr/authorization", Texts: []*azure.Message{azure.RegistryUnauthorized}, Says: []string{"unauthorized: authentication required", "azurecr * insufficient_scope: authorization failed", "azurecr * pull access denied"}},
 	{Name: "unauthorized", Kind: InvalidClient, Status: 401, Means: "The registry does not know the service principal that was used, or its secret is wrong or has expired.", Not: "Not a role.",
 		Advice: "Use the right client id and a valid secret, or a managed identity.", Az: []string{"az ad sp credential list --id <client id>"}, Source: "Microsoft Learn: Troubleshoot registry login",
-		Says: []string{"unauthorized: Application not registered with AAD", "unauthorized: Invalid clientid or client secret", "unauthorized: AADSTS"}},
-	{Name: "401 Unauthorized", Kind: NotIdentity, Status: 401, NoCode: true, Means: "A registry other than Azure's wants a sign-in.", Not: "No Azure role: an imagePullSecret.", Advice: "Give the pod an imagePullSecret.", Source: "Kubernetes: Pull an image from a private registry",
-		Says: []string{"docker.io * 401 Unauthorized", "docker.io * pull access denied", "ghcr.io * 401 Unauthorized", "quay.io * 401 UNAUTHORIZED", "gcr.io * 401 Unauthorized", "docker.io * authentication required", "ghcr.io * unauthorized"}},
+		Says: []string{"unauthorized: Application not registered with AAD", "unauthorized: Invalid clientid or client secret", "unauthorized: AADSTS", "aad access token with sp failed"}},
+	otherRegistry,
 	{Name: "403 Forbidden", Kind: PullForbidden, Status: 403,
 		Means:  "The registry's firewall, or its missing public access, refuses the address that asks.",
 		Not:    "Not a role: without one the registry answers 401.",
@@ -38,17 +37,20 @@ var dataCodes = []*Code{
 	{Name: "denied", Kind: PullUnauthorized, Status: 403, Texts: []*azure.Message{azure.RegistryDenied}, Rank: General,
 		Means: "The registry refuses what was asked for: the credential does not reach to it.", Not: "With \"client with IP\" it is the firewall.", Advice: "AcrPull or AcrPush on the registry for the identity that is used; first sign in.",
 		Az: []string{"az acr login -n <registry>"}, Source: "aka.ms/acr/authorization"},
-	{Name: "not found", Kind: NotIdentity, Status: 404,
+	{Name: "not found", Kind: NotIdentity, Rank: General, Status: 404, LetIn: true,
 		Means: "There is no such repository or tag.", Not: "Not a role: the registry had already let the node in. An \"unauthorized\" behind it is from the try without identity.", Advice: "Correct the image name.",
 		Az: []string{"az acr repository show-tags -n <registry> --repository <repository>"}, Source: learnPull,
 		Says: []string{"failed to resolve reference * : not found", "code = NotFound desc = failed to pull and unpack image"}},
+	{Name: "no match for platform in manifest", Kind: NotIdentity, NoCode: true, LetIn: true,
+		Means: "The image is not built for the node's processor architecture.", Not: "Not a role: the registry had already let the node in. An \"unauthorized\" behind it is from the try without identity.",
+		Advice: "Build the image for the node's architecture too, or put the pod on nodes of the image's (nodeSelector kubernetes.io/arch).", Source: learnPull, Says: []string{"no match for platform in manifest"}},
 	{Name: "manifest unknown", Kind: NotIdentity, Status: 404, Also: []string{"MANIFEST_UNKNOWN", "NAME_UNKNOWN"}, Means: "There is no such tag.", Not: "Not a role.", Advice: "Correct the image name.", Source: learnPull,
 		Says: []string{"manifest unknown", "manifest for * not found", "repository name not known to registry"}},
 
 	{Name: "ForbiddenByRbac", Kind: MissingAction, Mostly: Workload, Status: 403,
 		Means:  "The vault decides by Azure RBAC, and the principal has no data role on it.",
 		Not:    "Owner and Contributor do not count: they have no data actions.",
-		Advice: "Key Vault Secrets User (for certificates Key Vault Certificate User, for keys Key Vault Crypto User) on the vault.",
+		Advice: "Key Vault Secrets User (for certificates Key Vault Certificate User, for keys Key Vault Crypto User) on the vault to read and use; to write the role that ends in Officer.",
 		Source: learnVault, Says: []string{"DeniedWithNoValidRBAC"}},
 	{Name: "AccessDenied", Kind: MissingAction, Mostly: Workload, Status: 403,
 		Means:  "The vault decides by access policies, and none is for this principal.",
@@ -64,6 +66,24 @@ var dataCodes = []*Code{
 		Says: []string{"Public network access is disabled and request is not from a trusted service"}},
 	{Name: "SecretNotFound", Kind: NotIdentity, Status: 404, Also: []string{"KeyNotFound", "CertificateNotFound", "SecretDisabled", "KeyDisabled", "KeyOperationForbidden", "VaultNotFound"}, Means: "The vault has no such secret, key or certificate.", Not: "Not a role.", Advice: "Check its name and version.", Source: learnVault},
 
+	{Name: "claims required", Kind: MissingAction, Mostly: Workload, Status: 401, NoCode: true,
+		Means:  "The principal has no data role on the Service Bus or Event Hubs namespace, queue, topic or hub.",
+		Not:    "Owner and Contributor do not count: they have no data actions. With a connection string it is that policy's claims.",
+		Advice: "Azure Service Bus Data Receiver (Listen), Data Sender (Send) or, to read queues' properties as KEDA does, Data Owner (Manage); for Event Hubs Azure Event Hubs Data Receiver or Data Sender.",
+		Source: "Microsoft Learn: Authentication and authorization for Azure Service Bus", Says: []string{"claim(s) are required to perform this operation", "claims required for this operation"}},
+	{Name: "5301", Kind: MissingAction, Mostly: Workload, Status: 403, NoCode: true,
+		Means:  "The principal has no data role of the Cosmos DB account, which decides by role assignments of its own.",
+		Not:    "No role of Azure RBAC helps, Owner included.",
+		Advice: "Assign Cosmos DB Built-in Data Reader (…0001) or Data Contributor (…0002) in the account.",
+		Az:     []string{"az cosmosdb sql role assignment create -g <resource group> -a <cosmos account> --role-definition-id 00000000-0000-0000-0000-000000000002 --principal-id <object id> --scope /"},
+		Source: "aka.ms/cosmos-native-rbac", Says: []string{"does not have required RBAC permissions to perform action"}},
+	{Name: "token-identified principal", Kind: Unknown, Mostly: Workload, NoCode: true, Means: "Azure SQL took the token, and its database has no user for the principal.", Not: "No role of Azure RBAC lets anybody into a database.",
+		Advice: "In the database: CREATE USER [<name of the identity>] FROM EXTERNAL PROVIDER, and add it to the database roles it needs.", Source: "Microsoft Learn: Microsoft Entra authentication for Azure SQL", Says: []string{"Login failed for user '<token-identified principal>'"}},
+
+	{Name: "PermissionDenied", Kind: MissingAction, Mostly: Workload, Status: 401, Texts: []*azure.Message{azure.DataActionMissing},
+		Means:  "The principal has no data role on the service's account.",
+		Not:    "Owner and Contributor do not count: they have no data actions.",
+		Advice: "Assign a role that has the data action, at the account.", Source: "Microsoft Learn: Role-based access control for Azure OpenAI"},
 	{Name: "AuthorizationPermissionMismatch", Kind: MissingAction, Mostly: Workload, Status: 403,
 		Means:  "The principal is known, and has no data role on the storage account or container.",
 		Not:    "Owner and Contributor do not count: they have no data actions. AuthorizationFailure differs by three words and is the network.",
@@ -84,6 +104,11 @@ var dataCodes = []*Code{
 		Source: "Microsoft Learn: Errors when mounting an Azure file share", Says: []string{"mount error(13)", "mount error: could not resolve address"}},
 }
 
+// otherRegistry is what a registry means that is not Azure's.
+var otherRegistry = &Code{Name: "registry", Kind: NotIdentity, NoCode: true, Means: "A registry other than Azure's refuses the pull: it wants a sign-in, or the image is private.", Not: "No Azure role: an imagePullSecret.",
+	Advice: "Give the pod an imagePullSecret for that registry.", Source: "Kubernetes: Pull an image from a private registry",
+	Says: []string{"docker.io * 401 Unauthorized", "docker.io * pull access denied", "ghcr.io * 401 Unauthorized", "quay.io * 401 UNAUTHORIZED", "gcr.io * 401 Unauthorized", "docker.io * authentication required", "ghcr.io * unauthorized"}}
+
 // kubernetesCodes are those of kube-apiserver and kubelet, and of the network under all.
 var kubernetesCodes = []*Code{
 	{Name: "Forbidden", Kind: MissingAction, Actor: Caller, Status: 403, Texts: []*azure.Message{azure.KubernetesAccessDenied, azure.KubernetesAccessDeniedNamespace},
@@ -91,7 +116,7 @@ var kubernetesCodes = []*Code{
 		Not:    "Without the last sentence it would be Kubernetes' own RBAC.",
 		Advice: "Azure Kubernetes Service RBAC Reader (or Writer, Admin) on the cluster or on the namespace.",
 		Az:     []string{`az role assignment create --assignee <user> --role "Azure Kubernetes Service RBAC Reader" --scope <cluster id>/namespaces/<namespace>`},
-		Source: "Microsoft Learn: Use Azure RBAC for Kubernetes authorization", Says: []string{"User does not have access to the resource in Azure"}},
+		Source: "Microsoft Learn: Use Azure RBAC for Kubernetes authorization", Says: []string{azureRBAC}},
 	{Name: "Forbidden", Kind: NotIdentity, Rank: General, Status: 403, Means: "Kubernetes' own RBAC refuses the user or service account.", Not: "Not an Azure role.",
 		Advice: "Bind a Role or ClusterRole to it.", Source: "Kubernetes: Using RBAC Authorization", Says: []string{"(Forbidden) * is forbidden: User * cannot"}},
 	{Name: "forbidden", Kind: NotIdentity, Rank: General, Status: 403, Means: "Kubernetes' own RBAC refuses the user or service account.", Not: "Not an Azure role.",
@@ -108,5 +133,8 @@ var kubernetesCodes = []*Code{
 	{Name: "timed out waiting", Kind: Unknown, Rank: Wrapper, NoCode: true, Means: "Something was waited for in vain; the text does not say what.", Not: "Not evidence for or against identity.",
 		Advice: "Read the earlier events of the same object, and the controller's log.", Az: []string{}, Source: "github.com/Azure/AKS/issues/1945", Says: []string{"timed out waiting for the condition"}},
 }
+
+// azureRBAC are the words by which Kubernetes tells that Azure refused, and not its own RBAC.
+const azureRBAC = "User does not have access to the resource in Azure"
 
 const networkAdvice = "Check routes, firewall, private endpoints, DNS and network policies on the way."

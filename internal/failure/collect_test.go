@@ -193,6 +193,9 @@ func TestRemedies(t *testing.T) {
 		"list":         {plainRefusal(cp, "Microsoft.Network/publicIPAddresses/read", sub+"/resourceGroups/g/providers/Microsoft.Network"), "Network Contributor to " + cp + " at " + sub + "/resourceGroups/g"},
 		"to create":    {plainRefusal(cp, "Microsoft.Compute/snapshots/write", sub+"/resourceGroups/g/providers/Microsoft.Compute/snapshots/s"), "Disk Snapshot Contributor to " + cp + " at " + sub + "/resourceGroups/g"},
 		"assignment":   {plainRefusal(cp, "Microsoft.Authorization/roleAssignments/write", subnet+"/providers/Microsoft.Authorization/roleAssignments/x"), "Role Based Access Control Administrator to " + cp + " at " + subnet},
+		"to be there":  {"checking for presence of existing Snapshot: " + plainRefusal(cp, "Microsoft.Compute/snapshots/read", sub+"/resourceGroups/g/providers/Microsoft.Compute/snapshots/s"), "Disk Snapshot Contributor to " + cp + " at " + sub + "/resourceGroups/g"},
+		"group":        {plainRefusal(cp, "Microsoft.Resources/subscriptions/resourcegroups/write", sub+"/resourcegroups/g"), "Contributor to " + cp + " at " + sub},
+		"provider":     {plainRefusal(cp, "Microsoft.Network/register/action", sub), "az provider register --namespace Microsoft.Network"},
 		"masked":       {linked("***", subnet), `az role assignment create --assignee-object-id '***' --assignee-principal-type ServicePrincipal --role "Network Contributor" --scope ` + subnet},
 		"hostile":      {linked("x'; rm -rf ~; '", subnet), `az role assignment create --assignee-object-id x --assignee-principal-type ServicePrincipal --role "Network Contributor" --scope ` + subnet},
 		"hostile host": {`failed to pull "$(reboot).azurecr.io/x": 401 Unauthorized`, ""},
@@ -202,7 +205,7 @@ func TestRemedies(t *testing.T) {
 		"deployment": {"InvalidTemplateDeployment: " + template(cp, "Microsoft.Network/natGateways/write", sub+"/resourceGroups/g/providers/Microsoft.Network/natGateways/n") + ":" +
 			template(cp, "Microsoft.Storage/storageAccounts/read", sub+"/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/s") + ":" +
 			template(cp, "Microsoft.Network/natGateways/write", sub+"/resourcegroups/g/providers/Microsoft.Network/natGateways/m"),
-			"Network Contributor to " + cp + " at " + sub + "/resourceGroups/gStorage Account Contributor to " + cp + " at " + sub + "/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/s"},
+			"Network Contributor to " + cp + " at " + sub + "/resourceGroups/gReader to " + cp + " at " + sub + "/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/s"},
 		"first party": {strings.Replace(plainRefusal(cp, "A/read", sub), "client '"+cp, "client '7319c514-987d-4e9b-ac3d-d38c4f427f4c", 1), ""},
 		"malformed":   {plainRefusal(cp, "Microsoft.Resources/subscriptions/resourceGroups/Microsoft.Compute/read", sub+"/resourceGroups/providers/Microsoft.Compute/x"), ""},
 	} {

@@ -102,7 +102,10 @@ type Failure struct {
 }
 
 // need is a missing action and where it is missing: of several actions and scopes not every pair is.
-type need struct{ action, scope string }
+type need struct {
+	action, scope string
+	absent        bool // the text says that what it is about is about to be made
+}
 
 // Remedy is what helps. Advice is for people, Az are commands, Next are read-only commands that find out more.
 // Changes are what to do where the text says all that is needed for it; they are not among the commands.

@@ -179,6 +179,9 @@ func syslogTime(s string) int {
 	return 0
 }
 
+// pipeline is the source of lines with the marks of a pipeline's runner.
+const pipeline = "pipeline runner"
+
 // stripBox removes Terraform's box, Markdown's quote and Compose's column.
 func (l *line) stripBox() {
 	for {
@@ -193,7 +196,9 @@ func (l *line) stripBox() {
 		l.boxed, l.text = true, strings.TrimPrefix(rest, " ")
 	}
 	for _, mark := range []string{"##[error]", "##[warning]", "##[group]", "::error::", "::error "} {
-		l.text = strings.TrimPrefix(l.text, mark)
+		if rest, ok := strings.CutPrefix(l.text, mark); ok {
+			l.source, l.text = pipeline, rest
+		}
 	}
 	if name, rest, ok := strings.Cut(l.text, " | "); ok && len(name) < 40 && !strings.ContainsAny(name, `"'{`) {
 		l.source, l.text = strings.TrimSpace(name), rest

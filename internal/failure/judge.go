@@ -285,7 +285,7 @@ func (j *judge) mend() {
 	}
 	var changes []estate.Change
 	for _, r := range j.requests() {
-		role, scope := roleFor(string(r.Action)), r.Scope
+		role, scope := roleFor(string(r.Action), f.Actor), r.Scope
 		if s, err := azure.ParseID(grantScope(string(r.Action), r.Scope.String())); err == nil && !r.Data {
 			scope = s
 		}

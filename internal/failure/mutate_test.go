@@ -51,6 +51,7 @@ var wrappers = []struct {
 	{"yaml", func(_ *rand.Rand, s string) string {
 		return "    message: >-\n" + eachLine(softWrap(s, 80), "      ") + "    reason: Failed\n"
 	}},
+	{"yaml quotes", func(_ *rand.Rand, s string) string { return "message: '" + strings.ReplaceAll(s, "'", "''") }},
 	{"carriage returns", func(_ *rand.Rand, s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }},
 	{"masked braces", func(_ *rand.Rand, s string) string {
 		return strings.NewReplacer("{\"", "***\"", "}}", "******").Replace(s)

@@ -34,8 +34,9 @@ var origins = []origin{
 		"external-dns", "cert-manager", "velero", "backup store", "keda", "ScaledObject", "flux", "argocd", "crossplane",
 		"secrets-store", "secrets store objects", "ExternalSecret", "external-secrets", "SecretStore", "ClusterSecretStore",
 		"akv2k8s", "azurekeyvaultcontroller", "env-injector", "blobfuse", "azblob", "AzureAppConfigurationProvider", "service principal token for pod",
+		"serviceoperator.azure.com", "azure_generic_arm_reconciler", "azureserviceoperator", "azure.upbound.io", "failed to retrieve the storage account properties",
 	}, Workload, workloadAlt},
-	{[]string{"FailedToScaleUpGroup", "ManagedClustersClient"}, ServicePrincipal, spAlt},
+	{[]string{"FailedToScaleUpGroup"}, ServicePrincipal, spAlt},
 	{[]string{ // the cloud provider's service, route and node controllers
 		"service-controller", "azure-cloud-provider", "cloud-controller-manager", "SyncLoadBalancerFailed", "CreatingLoadBalancerFailed",
 		"Error syncing load balancer", "Error creating load balancer", "failed to ensure load balancer", "ensure load balancer", "ListLoadBalancers",
@@ -44,14 +45,15 @@ var origins = []origin{
 		"attachdetach-controller", "AttachVolume.Attach failed", "FailedAttachVolume", "disk.csi.azure.com", "file.csi.azure.com", "blob.csi.azure.com",
 		"csi-azuredisk", "csi-azurefile", "persistentvolume-controller", "failed to provision volume", "ProvisioningFailed", "azure_vmclient.go",
 		// the autoscalers
-		"karpenter", "NodeClaim", "CreateInstanceFailed", "cluster-autoscaler", "static_autoscaler.go", "azure_container_service_pool.go",
+		"karpenter", "NodeClaim", "NodeClaims", "CreateInstanceFailed", "cluster-autoscaler", "static_autoscaler.go", "azure_container_service_pool.go",
 		"azure_scale_set.go", "azure_manager.go",
 	}, ControlPlane, controlAlt},
 	{[]string{"kubectl logs", "token_credential.go"}, Workload, workloadAlt},
 	{[]string{ // people and pipelines
-		"az login", "az logout", "Run the command below to authenticate interactively", "Azure CLI login", "azure/login", "AzureCLI@2",
+		"az login", "az logout", "Run the command below to authenticate interactively", "Azure CLI login", "azure/login", "expected an empty error but received", "AzureCLI@2",
 		"Script failed with exit code", "Script failed with error", "Attempting Azure CLI login", "kubelogin", "pulumi",
 		"azurerm_", "azuread_", "terraform", "on main.tf", "performing CreateOrUpdate", "Update-AzVmss", "New-AzResourceGroupDeployment",
+		"ManagedClustersClient", "Login failed with Error", "FullyQualifiedErrorId", "CategoryInfo", "ReasonPhrase", "fwlink/?linkid=2181475",
 		"ErrorMessage", "Deployment failed", "DeploymentFailed", "template deployment",
 	}, Caller, callerAlt},
 	{[]string{

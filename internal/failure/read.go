@@ -16,6 +16,7 @@ type reading struct {
 	seen    []sighting
 	origins []*origin
 	results []*result
+	piped   bool        // a pipeline's runner printed it
 	lines   []mark      // where lines with a time begin
 	named   []time.Time // times that a record without such lines names
 }
@@ -50,8 +51,8 @@ type sighting struct {
 // read finds the failures that an unwrapped text tells of, and the consequences. source is who wrote it, if known.
 func read(text, source string) *reading {
 	l := lexiconOf()
-	r := &reading{text: text}
-	if source != "" {
+	r := &reading{text: text, piped: source == pipeline}
+	if source != "" && !r.piped {
 		r.text += "\n" + source
 	}
 	r.matches = azure.Scan(r.text)

@@ -53,7 +53,7 @@ type splitter struct {
 	in    *bufio.Reader
 	yield func(*record, error) bool
 	now   record
-	prev  string // the line before
+	prev  string // the line before that is not blank
 }
 
 // run reads documents as long as the stream is JSON, and lines from there on.
@@ -99,7 +99,9 @@ func (s *splitter) readLines() error {
 // add appends a line to the record, or begins the next one with it.
 func (s *splitter) add(raw string) error {
 	l := readLine(raw, s.prev)
-	s.prev = l.text
+	if strings.TrimSpace(l.text) != "" {
+		s.prev = l.text
+	}
 	if l.starts || len(s.now.text)+len(l.text) >= maxRecord {
 		if err := s.flush(); err != nil {
 			return err

@@ -23,7 +23,7 @@ func (f *Failure) redact() {
 		}
 	}
 	for i, n := range f.needs {
-		f.needs[i] = need{hide(n.action), hide(n.scope)}
+		f.needs[i] = need{hide(n.action), hide(n.scope), n.absent}
 	}
 	if f.Federation != nil {
 		f.Federation = &Federation{hide(f.Federation.Issuer), hide(f.Federation.Subject), hide(f.Federation.Audience)}

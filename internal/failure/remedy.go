@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ func (f *Failure) remedy() Remedy {
 		r.Advice = "This is a principal of Microsoft's own service: never assign it a role. Read the activity log around that time, and try again."
 		return r
 	}
+	if f.registers(&r) {
+		return r
+	}
 	r.Next = f.next()
 	if f.grants(&r); len(r.Changes)+len(r.Az) > 0 {
 		return r
@@ -28,6 +32,26 @@ func (f *Failure) remedy() Remedy {
 		r.Az = append(r.Az, f.fillIn(command))
 	}
 	return r
+}
+
+// registers advises to register the resource providers, where nothing else is missing: it is done once, and by somebody
+// else. A group that does not exist yet cannot hold the role for its creation.
+func (f *Failure) registers(r *Remedy) bool {
+	if len(f.Actions) == 0 {
+		return false
+	}
+	for _, action := range f.Actions {
+		if strings.EqualFold(action, createsGroup) {
+			r.Advice = "A resource group that does not exist cannot hold the role yet: assign it on the subscription, or better have somebody create the group and assign it there."
+		}
+		namespace, ok := strings.CutSuffix(action, "/register/action")
+		if !ok || !plain(namespace) || strings.Contains(namespace, "/") {
+			return false
+		}
+		r.Az = append(r.Az, "az provider register --namespace "+namespace)
+	}
+	r.Advice = "Have somebody register the resource provider, once for the subscription, who may write there. Or let the client not try: in Terraform resource_provider_registrations = \"none\" (before 4.0 skip_provider_registration = true)."
+	return true
 }
 
 // firstPartyApps are applications of Microsoft that act in customers' subscriptions.
@@ -52,9 +76,25 @@ func (f *Failure) grants(r *Remedy) {
 	const most = 10 // commands; a longer list is of one resource group, and nobody copies it
 	for _, n := range f.needs {
 		if len(r.Az)+len(r.Changes) < most {
-			f.grant(r, roleFor(n.action), grantScope(n.action, n.scope))
+			f.grant(r, n.role(f.Actor), n.place())
 		}
 	}
+}
+
+// role is the role that ends a need of an actor. Who looks whether something is there before making it goes on to write.
+func (n need) role(actor Actor) string {
+	if n.absent {
+		return suggested(n.action)
+	}
+	return roleFor(n.action, actor)
+}
+
+// place is where to assign a role for a need.
+func (n need) place() string {
+	if n.absent {
+		return grantScope(n.action+"/write", n.scope)
+	}
+	return grantScope(n.action, n.scope)
 }
 
 // grant adds one assignment: as a change where principal and scope are known, else as a command to complete.
@@ -92,15 +132,32 @@ func (f *Failure) assignCommand(role, scope string) string {
 		shell(f.ObjectID, "<object id>"), f.principalType(), role, scope)
 }
 
-// grantScope is where to assign a role for an action: what is to be created does not exist yet, so its group is taken;
-// so is it for a list. A role assignment is an extension of its scope.
+// grantScope is where to assign a role for an action: what is to be created does not exist yet, so its group is taken,
+// or for a group the subscription; so is it for a list. A role assignment is an extension of its scope. What belongs to
+// no subscription or management group is decided at the root.
 func grantScope(action, scope string) string {
-	lower := strings.ToLower(scope)
+	lower, verb := strings.ToLower(scope), strings.ToLower(action)
 	if i := strings.LastIndex(lower, "/providers/microsoft.authorization/"); i > 0 {
 		return scope[:i]
 	}
+	if i := strings.LastIndex(lower, "/providers/microsoft.resources/"); i >= 0 {
+		return cmp.Or(scope[:i], "/")
+	}
+	if verb == createsGroup {
+		return beforeGroup(scope)
+	}
 	i := strings.LastIndex(lower, "/providers/")
-	if i > 0 && (strings.HasSuffix(strings.ToLower(action), "/write") || strings.Count(lower[i:], "/") < 4) {
+	if i > 0 && (strings.HasSuffix(verb, "/write") || strings.Count(lower[i:], "/") < 4) {
+		return scope[:i]
+	}
+	return scope
+}
+
+const createsGroup = "microsoft.resources/subscriptions/resourcegroups/write"
+
+// beforeGroup is the subscription of a resource group.
+func beforeGroup(scope string) string {
+	if i := strings.Index(strings.ToLower(scope), "/resourcegroups/"); i > 0 {
 		return scope[:i]
 	}
 	return scope

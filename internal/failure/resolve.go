@@ -49,6 +49,9 @@ func (r *reading) failures() []Failure {
 // fromMatch makes a failure of a sentence. General sentences, as of a missing resource, give way to special codes.
 func (r *reading) fromMatch(m azure.Match) (f found, ok bool) {
 	row := lexiconOf().byText[m.Message]
+	if row.saysAzureRBAC() && !r.sees(row) {
+		return f, false // the rows of Kubernetes' own RBAC are about it
+	}
 	row, code := r.codeOf(row, m)
 	if row.Rank != Specific && slices.ContainsFunc(r.seen, func(s sighting) bool { return !s.used && s.code.Rank < row.Rank }) {
 		return f, false
@@ -100,6 +103,14 @@ func (r *reading) codeOf(row *Code, m azure.Match) (*Code, string) {
 	return row, row.Name
 }
 
+// saysAzureRBAC reports whether a row is of those who know Kubernetes' refusals from Azure's by their last words.
+func (c *Code) saysAzureRBAC() bool { return slices.Contains(c.Says, azureRBAC) }
+
+// sees reports whether a record prints or implies a row.
+func (r *reading) sees(c *Code) bool {
+	return slices.ContainsFunc(r.seen, func(s sighting) bool { return s.code == c })
+}
+
 // is reports whether a code has a name, also as another spelling.
 func (c *Code) is(name string) bool {
 	return strings.EqualFold(c.Name, name) || slices.ContainsFunc(c.Also, func(a string) bool { return strings.EqualFold(a, name) })
@@ -119,8 +130,9 @@ func (r *reading) use(name string) {
 // fromCodes makes failures of the codes and wordings that no sentence explains: of the most special ones there are.
 // Beside a sentence only special ones count that are no matter of identity, as a quota in the same deployment.
 func (r *reading) fromCodes(beside bool) []found {
+	letIn := slices.ContainsFunc(r.seen, func(s sighting) bool { return s.code.LetIn })
 	rest := slices.DeleteFunc(slices.Clone(r.seen), func(s sighting) bool {
-		return s.used || beside && (s.code.Rank != Specific || s.printed == "" || s.code.Kind.BlamesIdentity())
+		return s.used || letIn && s.code.Kind == PullUnauthorized || beside && (s.code.Rank != Specific || s.printed == "" || s.code.Kind.BlamesIdentity())
 	})
 	if len(rest) == 0 {
 		return nil
@@ -137,6 +149,9 @@ func (r *reading) fromCodes(beside bool) []found {
 		if s.code.Rank != rank || slices.ContainsFunc(out, func(f found) bool { return f.row == s.code || f.row.Name == s.code.Name || rank != Specific }) {
 			continue
 		}
+		if (s.code.Kind == PullUnauthorized || s.code.Kind == PullForbidden) && r.pullsElsewhere() {
+			s.code = otherRegistry
+		}
 		f := found{Failure: newFailure(s.code, r.spelled(s.code)), at: s.start}
 		f.extend(r.times(f.at))
 		if f.Kind == IdentityNotFound {
@@ -145,6 +160,21 @@ func (r *reading) fromCodes(beside bool) []found {
 		out = append(out, f)
 	}
 	return out
+}
+
+// pullsElsewhere reports whether a text names a registry, and none of Azure's.
+func (r *reading) pullsElsewhere() bool {
+	if strings.Contains(strings.ToLower(r.text), ".azurecr.") {
+		return false
+	}
+	for _, before := range []string{`image "`, `reference "`, "https://"} {
+		_, after, _ := strings.Cut(r.text, before)
+		host, _, ok := strings.Cut(after[:min(len(after), 100)], "/")
+		if ok && plain(host) && strings.Contains(host, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // spelled is a code as the record prints it: everyday words and other spellings as they are, the rest in the
@@ -181,7 +211,7 @@ func (r *reading) fill(f *found, m azure.Match) {
 	case f.Kind.needsRole(), f.Kind == DenyAssignment, m.Message == azure.LinkedAuthorizationFailedTenant:
 		f.Actions, f.Scopes = list(get["action"]), list(scope)
 	}
-	f.needs = f.pairs()
+	f.needs = f.pairs(strings.Contains(r.text, beforeCreating))
 	if f.Kind == IdentityNotFound {
 		f.Client, f.ObjectID = r.asked()
 	}
@@ -193,15 +223,18 @@ func (r *reading) fill(f *found, m azure.Match) {
 	}
 }
 
+// beforeCreating is how Terraform's provider says that it reads what it is about to create.
+const beforeCreating = "checking for presence of existing"
+
 // pairs are the needs of a failure that one sentence tells of.
-func (f *Failure) pairs() (out []need) {
+func (f *Failure) pairs(absent bool) (out []need) {
 	where := f.LinkedScopes
 	if f.Kind != LinkedScope && len(where) == 0 {
 		where = f.Scopes
 	}
 	for _, action := range f.Actions {
 		for _, scope := range where {
-			out = append(out, need{action, scope})
+			out = append(out, need{action, scope, absent})
 		}
 	}
 	return out
@@ -270,6 +303,9 @@ func (r *reading) merge(all []found) []found {
 			}
 			if deployment && o.Kind.needsRole() && f.Kind.needsRole() {
 				return true
+			}
+			if o.row == f.row && len(f.Actions)+len(f.Scopes)+len(f.LinkedScopes) == 0 {
+				return true // said again, shortened
 			}
 			return o.row == f.row && sameList(o.Actions, f.Actions) && sameList(o.Scopes, f.Scopes) && sameList(o.LinkedScopes, f.LinkedScopes)
 		})

@@ -7,8 +7,10 @@ import (
 )
 
 // unwrap removes what was put around and into a text on its way: colours, the escapes of JSON in JSON at any depth,
-// HTML entities, typographic quotes, invisible characters. One pass, however deep the nesting.
+// HTML entities, typographic quotes, quotes that YAML and PowerShell double, invisible characters. One pass, however
+// deep the nesting.
 func unwrap(s string) string {
+	s = undouble(s)
 	if !strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || r == '&' || r == 0x1b || r == '\r' || r >= utf8.RuneSelf }) {
 		return s
 	}
@@ -27,6 +29,25 @@ func unwrap(s string) string {
 			b.WriteString(plain)
 		} else if r >= 0 {
 			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// undouble makes one of the two quotes that stand for one inside of single quotes. Those of an empty value stay: no word
+// touches them.
+func undouble(s string) string {
+	if !strings.Contains(s, "''") {
+		return s
+	}
+	touches := func(at int, not string) bool {
+		return at >= 0 && at < len(s) && strings.IndexByte(" \t\r\n'", s[at]) < 0 && strings.IndexByte(not, s[at]) < 0
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		b.WriteByte(s[i])
+		if s[i] == '\'' && i+1 < len(s) && s[i+1] == '\'' && touches(i-1, "([{=:,") != touches(i+2, ".,;:)]}") {
+			i++
 		}
 	}
 	return b.String()
@@ -78,7 +99,7 @@ func decodeEscape(s string) (rune, int) {
 		if strings.HasPrefix(s[k:], "033[") {
 			return 0x1b, k + 3
 		}
-	case '"', '\'', '/', '`', '{', '}', '[', ']', '\n':
+	case '"', '\'', '/', '`', '{', '}', '[', ']', '<', '>', '_', '*', '\n': // some of them Markdown's
 		return -1, k
 	}
 	return '\\', k
