@@ -29,6 +29,7 @@ type checkOptions struct {
 	Output string
 	Query  string // JMESPath
 	Save   string // file for what was read
+	Full   bool   // keep what other commands ask for as well
 	FailOn string // a severity, or never
 	Before string // a change that is about to be made
 	Config string // file with a tuning
@@ -55,6 +56,7 @@ type sourceOptions struct {
 	creator          azure.GUID
 	Also             []azure.ID   // resources to read besides
 	Ask              []azure.GUID // objects to look up in the directory besides
+	Rights           bool         // ask what the caller may read
 	People           bool         // read who is in groups, and who owns them and service principals
 	History          estate.History
 }
@@ -90,6 +92,7 @@ Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or 
 	outputFlag(cmd, &o.Output, report.Formats...)
 	queryFlag(cmd, &o.Query)
 	cmd.Flags().StringVar(&o.Save, "save", "", "keep what was read in a `file`, for --from FILE by someone without the rights")
+	cmd.Flags().BoolVar(&o.Full, "full", false, "with --save: keep also who is in groups and owns them, 90 days of the activity log and which rights you have, so that the file serves who-can, list --changes, least and evidence as well")
 	failOnFlag(cmd, &o.FailOn)
 	cmd.Flags().StringVar(&o.Before, "before", "", "look only at what a `change` exercises, and say go or no go: upgrade, scale, ingress, storage, rebuild, migrate-to-user-assigned[=ID], registry=ID")
 	configFlag(cmd, &o.Config)
@@ -149,7 +152,11 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 		return err
 	}
 	start := a.Now()
-	o.Keep = o.Save != ""
+	if o.Keep = o.Save != ""; o.Full {
+		if err := o.everything(ctx, a); err != nil {
+			return err
+		}
+	}
 	e, err := a.load(ctx, o.sourceOptions)
 	if err != nil {
 		return err
@@ -178,6 +185,16 @@ func runCheck(ctx context.Context, a *App, o checkOptions) error {
 		return err
 	}
 	return verdict(t, r.FailOn)
+}
+
+// everything has all be read that any command asks for.
+func (o *checkOptions) everything(ctx context.Context, a *App) error {
+	if o.Save == "" {
+		return usagef("--full says what --save keeps; give --save FILE as well")
+	}
+	now, err := a.clock(ctx, o.sourceOptions)
+	o.Rights, o.People, o.History = true, true, estate.History{Since: now.Add(-estate.LogKept), Now: now}
+	return err
 }
 
 // options are how to check. What a change is about is read as well.
@@ -356,7 +373,7 @@ func (a *App) azure(o sourceOptions, say func(string)) (estate.Source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, People: o.People, History: o.History, Progress: say}
+	l := estate.Live{From: fromAzure, Cloud: account.Cloud, Creator: o.creator, Clusters: o.Clusters, Group: o.Group, Registries: o.Registries, Kube: o.objects, Keep: o.Keep, Also: o.Also, Ask: o.Ask, Rights: o.Rights, People: o.People, History: o.History, Progress: say}
 	var tenant string
 	if !o.AllSubscriptions {
 		s, err := account.Find(o.Subscription)
@@ -401,7 +418,7 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 		return nil, err
 	}
 	l.Clusters, l.Group, l.Registries, l.Kube, l.Keep, l.Progress = o.Clusters, o.Group, o.Registries, o.objects, o.Keep, say
-	l.Also, l.Ask, l.People, l.Creator, l.History = o.Also, o.Ask, o.People, o.creator, o.History
+	l.Also, l.Ask, l.Rights, l.People, l.Creator, l.History = o.Also, o.Ask, o.Rights, o.People, o.creator, o.History
 	if o.Subscription != "" {
 		s, ok := estate.Subscription{}, false
 		for _, x := range l.Subscriptions {

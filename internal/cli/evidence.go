@@ -17,6 +17,7 @@ import (
 	"aksid/internal/estate"
 	"aksid/internal/evidence"
 	"aksid/internal/finding"
+	"aksid/internal/local"
 	"aksid/internal/plain"
 	"aksid/internal/report"
 )
@@ -137,22 +138,17 @@ func evidenceInput(ctx context.Context, a *App, o *evidenceOptions) (in evidence
 	if in.From, in.To, err = o.period(now); err != nil {
 		return in, err
 	}
-	o.Keep, o.People, o.History = true, true, estate.History{Since: in.From, Now: now, Providers: evidence.Providers}
+	o.Keep, o.Rights, o.People, o.History = true, true, true, estate.History{Since: in.From, Now: now, Providers: evidence.Providers}
 	if in.Estate, err = a.load(ctx, o.sourceOptions); err != nil {
 		return in, err
 	}
 	by := in.Estate.By
 	in.Collector = evidence.Collector{Object: by.Object, Tenant: by.Tenant, Name: by.Name}
-	source, err := a.source(ctx, o.sourceOptions, func(string) {})
-	if live, ok := source.(estate.Live); ok && err == nil {
-		if now != measured { // fixed: what is read while a bundle is made is read at that time
-			in.Estate.At = now
-		}
-		if in.Rights, err = live.Self(ctx); err != nil {
-			return in, unreadError{err}
-		}
+	in.Rights = in.Estate.Rights
+	if live := in.Estate.From == fromAzure || in.Estate.From == local.From; live && now != measured { // fixed: what is read while a bundle is made is read at that time
+		in.Estate.At = now
 	}
-	return in, err
+	return in, nil
 }
 
 // readRecord reads a break-glass record. One that is not as it was written is evidence as well.

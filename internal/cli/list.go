@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
 
 	"aksid/internal/estate"
-	"aksid/internal/local"
 	"aksid/internal/report"
 )
 
@@ -71,9 +71,7 @@ func runList(ctx context.Context, a *App, o listOptions) error {
 	if err := saveEstate(o.Save, e); err != nil {
 		return err
 	}
-	if e.From != fromAzure && e.From != local.From && !e.At.IsZero() { // what was kept is as it was then
-		now = e.At
-	}
+	now = cmp.Or(e.At, now) // what was kept is as it was then
 	r := report.NewInventory(e, now)
 	if o.Changes {
 		r.AddChanges(e, now.Add(-back))

@@ -147,7 +147,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "ready": ready, "occupy": occupy, "newer": newer, "private": private,
 			"principal": principal, "identity": managedIdentity, "reader": reader,
-			"call": call, "officer": officer, "request": lastRequest,
+			"call": call, "officer": officer, "team": team, "request": lastRequest,
 			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane, "empty": empty,
 			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse, "step": writeStep,
 		},
@@ -354,14 +354,33 @@ func officer(ts *testscript.TestScript, neg bool, args []string) {
 	principal(ts, neg, args[:2])
 	var found struct{ Value []struct{ ID string } }
 	as(ts, args[0], http.MethodGet, "/v1.0/servicePrincipals?$filter=appId%20eq%20'"+ts.Getenv("PRINCIPAL")+"'", nil, &found)
-	role, ok := rbac.BuiltInRole(args[2])
-	if !ok || len(found.Value) != 1 {
-		ts.Fatalf("no role %s, or no principal %s", args[2], args[1])
+	if len(found.Value) != 1 {
+		ts.Fatalf("no principal %s", args[1])
 	}
 	ts.Setenv("OBJECT", found.Value[0].ID)
+	assign(ts, args[0], args[2], found.Value[0].ID)
+}
+
+// team makes a group with a built-in role on the subscription, of which the service principal OBJECT is member and owner:
+// team FOLDER NAME ROLE.
+func team(ts *testscript.TestScript, _ bool, args []string) {
+	var group struct{ ID string }
+	as(ts, args[0], http.MethodPost, "/v1.0/groups", doc{"displayName": args[1], "mailNickname": args[1], "mailEnabled": false, "securityEnabled": true}, &group)
+	for _, list := range []string{"members", "owners"} {
+		as(ts, args[0], http.MethodPost, "/v1.0/groups/"+group.ID+"/"+list+"/$ref", doc{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/" + ts.Getenv("OBJECT")}, nil)
+	}
+	assign(ts, args[0], args[2], group.ID)
+}
+
+// assign gives somebody a built-in role on the subscription.
+func assign(ts *testscript.TestScript, folder, role, object string) {
+	r, ok := rbac.BuiltInRole(role)
+	if !ok {
+		ts.Fatalf("no role %s", role)
+	}
 	sub := "/subscriptions/" + ts.Getenv("SUBSCRIPTION")
-	as(ts, args[0], http.MethodPut, sub+"/providers/Microsoft.Authorization/roleAssignments/"+azure.NewGUID().String()+"?api-version=2022-04-01", doc{"properties": doc{
-		"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/" + role.ID.String(), "principalId": found.Value[0].ID,
+	as(ts, folder, http.MethodPut, sub+"/providers/Microsoft.Authorization/roleAssignments/"+azure.NewGUID().String()+"?api-version=2022-04-01", doc{"properties": doc{
+		"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/" + r.ID.String(), "principalId": object,
 	}}, nil)
 }
 
@@ -374,9 +393,4 @@ func lastRequest(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // reader makes a principal a Reader of the subscription: reader FOLDER OBJECT-ID.
-func reader(ts *testscript.TestScript, _ bool, args []string) {
-	sub := "/subscriptions/" + ts.Getenv("SUBSCRIPTION")
-	as(ts, args[0], http.MethodPut, sub+"/providers/Microsoft.Authorization/roleAssignments/"+azure.NewGUID().String()+"?api-version=2022-04-01", doc{"properties": doc{
-		"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7", "principalId": args[1],
-	}}, nil)
-}
+func reader(ts *testscript.TestScript, _ bool, args []string) { assign(ts, args[0], "Reader", args[1]) }

@@ -137,6 +137,11 @@ func (o *whoCanOptions) question() (q whocan.Question, err error) {
 	if q.Scope, err = azure.ParseID(o.Scope); err != nil {
 		return q, usagef("--scope %s: %w", o.Scope, err)
 	}
+	if sub := q.Scope.Subscription(); sub != "" {
+		if _, err := azure.ParseGUID(sub); err != nil {
+			return q, usagef("--scope %s: %s is no subscription's id", o.Scope, sub)
+		}
+	}
 	if q.Scope.Subscription() == "" {
 		return q, usagef("--scope %s is above all subscriptions; name a subscription or what is in it: who can there shows what is inherited from above", o.Scope)
 	}

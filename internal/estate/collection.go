@@ -21,21 +21,22 @@ const collectionVersion = 1
 type collection struct {
 	Version    int                            `json:"aksidCollection"`
 	From       string                         `json:"from"`
-	At         time.Time                      `json:"at,omitzero"` // when it was read
-	By         Caller                         `json:"by,omitzero"` // who read it
-	Documents  []savedDocument                `json:"documents"`   // of ARM
-	Objects    []map[string]any               `json:"objects"`     // of Microsoft Graph
-	Answered   []azure.PrincipalID            `json:"answered"`    // the directory was asked for these
-	Absent     []azure.ID                     `json:"absent"`      // ARM was asked for these and does not have them
-	Listed     []string                       `json:"listed"`      // subscriptions whose authorization was asked for
-	Eligible   []string                       `json:"eligible"`    // subscriptions whose eligible roles are known
-	Federated  []azure.ID                     `json:"federated"`   // identities whose federated credentials are known
-	Members    [][2]azure.PrincipalID         `json:"members"`     // group, member
-	Owners     [][2]azure.PrincipalID         `json:"owners"`      // group or service principal, owner
-	People     []azure.PrincipalID            `json:"people"`      // groups and service principals all of whose members and owners are among these
-	Unsure     map[string][]azure.PrincipalID `json:"unsure"`      // principal → groups it may be in
-	Events     []map[string]any               `json:"events"`      // of the activity logs
-	Logged     map[string]time.Time           `json:"logged"`      // subscriptions whose log is known, and since when
+	At         time.Time                      `json:"at,omitzero"`      // when it was read
+	By         Caller                         `json:"by,omitzero"`      // who read it
+	Rights     []Right                        `json:"rights,omitempty"` // which rights that one had
+	Documents  []savedDocument                `json:"documents"`        // of ARM
+	Objects    []map[string]any               `json:"objects"`          // of Microsoft Graph
+	Answered   []azure.PrincipalID            `json:"answered"`         // the directory was asked for these
+	Absent     []azure.ID                     `json:"absent"`           // ARM was asked for these and does not have them
+	Listed     []string                       `json:"listed"`           // subscriptions whose authorization was asked for
+	Eligible   []string                       `json:"eligible"`         // subscriptions whose eligible roles are known
+	Federated  []azure.ID                     `json:"federated"`        // identities whose federated credentials are known
+	Members    [][2]azure.PrincipalID         `json:"members"`          // group, member
+	Owners     [][2]azure.PrincipalID         `json:"owners"`           // group or service principal, owner
+	People     []azure.PrincipalID            `json:"people"`           // groups and service principals all of whose members and owners are among these
+	Unsure     map[string][]azure.PrincipalID `json:"unsure"`           // principal → groups it may be in
+	Events     []map[string]any               `json:"events"`           // of the activity logs
+	Logged     map[string]time.Time           `json:"logged"`           // subscriptions whose log is known, and since when
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
@@ -91,7 +92,7 @@ func (b *builder) seal() {
 		return
 	}
 	c.Version, c.From, c.At, c.By, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.At, e.By, e.Incomplete, e.Registries, e.below
-	c.Logged = e.logged
+	c.Logged, c.Rights = e.logged, e.Rights
 	for _, v := range e.events {
 		c.Events = append(c.Events, v.Doc)
 	}
@@ -183,7 +184,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 		in.listed[strings.ToLower(sub)] = true
 	}
 	if c.At.After(in.estate.At) {
-		in.estate.At, in.estate.By = c.At, c.By
+		in.estate.At, in.estate.By, in.estate.Rights = c.At, c.By, c.Rights
 	}
 	in.denyListed = in.denyListed || len(c.Listed) > 0
 	for _, sub := range c.Eligible {

@@ -32,6 +32,7 @@ type Estate struct {
 	Incomplete   []Incomplete  // what could not be read
 	At           time.Time     // when it was read, by the clock of Azure; zero: not known
 	By           Caller        // who read it to keep it; zero: not known
+	Rights       []Right       // which that one had; nil: nobody asked
 	resources    map[string]Resource
 	byType       map[string][]Resource               // resources by their lower-cased type, in the order of their ids
 	absent       map[string]bool                     // resources that were asked for and are not there

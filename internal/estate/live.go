@@ -30,6 +30,7 @@ type Live struct {
 	Also          []azure.ID         // resources to read besides, as far as they are there and of a known type
 	Ask           []azure.GUID       // objects to look up in the directory besides
 	Creator       azure.GUID         // who creates and updates the clusters, by object id or client id; zero: not of interest
+	Rights        bool               // ask which rights to read the caller has
 	People        bool               // read who is in the groups that hold roles, and who owns these and the service principals that do
 	History       History            // which part of the activity logs to read
 	Progress      func(string)       // told what is being read; may be nil
@@ -78,6 +79,11 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 	if l.People {
 		w.who(ctx)
 		w.wait()
+	}
+	if l.Rights {
+		if w.estate.Rights, err = w.self(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -13,10 +13,10 @@ import (
 
 // Reading is something that Load reads.
 type Reading struct {
-	What    string
-	Action  azure.Action // "" for the directory
-	Without string       // what is not told without it
-	Vital   bool         // there is no answer without it
+	What    string       `json:"what"`
+	Action  azure.Action `json:"action,omitempty"`  // "" for the directory
+	Without string       `json:"without,omitempty"` // what is not told without it
+	Vital   bool         `json:"vital"`             // there is no answer without it
 }
 
 // Readings are what Load reads, and what it takes (docs/reading.md has them for people).
@@ -41,8 +41,8 @@ var Readings = []Reading{
 // Right is a reading with whether the caller may do it.
 type Right struct {
 	Reading
-	Scope azure.ID // zero: the directory
-	Held  bool
+	Scope azure.ID `json:"scope,omitzero"` // zero: the directory
+	Held  bool     `json:"held"`
 }
 
 // Self asks what the caller may read, in the source's subscriptions and in the directory.
@@ -52,9 +52,14 @@ func (l Live) Self(ctx context.Context) ([]Right, error) {
 		return nil, err
 	}
 	w := &walk{builder: newBuilder(l.From), Live: l, client: c, seen: map[string]bool{}}
+	return w.self(ctx)
+}
+
+func (w *walk) self(ctx context.Context) ([]Right, error) {
 	if err := w.allSubscriptions(ctx); err != nil {
 		return nil, err
 	}
+	c := w.client
 	var out []Right
 	for _, s := range w.Subscriptions {
 		scope := azure.SubscriptionID(s.ID)

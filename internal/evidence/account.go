@@ -78,6 +78,7 @@ func (m *maker) collection() {
 	for _, sub := range m.matters.subscriptions() {
 		l := logged{Subscription: sub, Name: m.Estate.SubscriptionName(sub), Eligible: m.Estate.EligibleKnown(sub)}
 		if t, ok := m.Estate.LoggedSince(sub); ok {
+			t = t.Truncate(time.Second)
 			l.Since = &t
 		}
 		subscriptions = append(subscriptions, l)
