@@ -85,6 +85,10 @@ func (x *application) show() {
 		for _, why := range s.Why {
 			fmt.Fprint(x.Out, wrap("     why:  ", plain.Text(why)))
 		}
+		for _, r := range s.Refused {
+			fmt.Fprint(x.Out, wrap("     refused by ", plain.Text(r.Why)))
+			fmt.Fprint(x.Out, wrap("     instead: ", plain.Text(r.Instead)))
+		}
 		if s.ByHand != "" {
 			fmt.Fprint(x.Out, wrap("     left to you: ", s.ByHand))
 			for _, line := range s.Az {

@@ -127,7 +127,7 @@ func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	f.StringVarP(&o.Name, "name", "n", "", "`name` of the cluster")
 	f.StringArrayVar(&o.Kube, "kube", nil, "`file` of Kubernetes objects of the cluster, from kubectl get svc,pods,sa,pv,sc -A -o json; can be repeated")
 	f.StringVar(&o.Parameters, "parameters", "", "`file` with the parameters of an ARM template (default: NAME.parameters.json beside it)")
-	f.StringVar(&o.Creator, "creator", "", "look also at what who creates and updates the clusters needs: a person's, group's or pipeline's object `id`, or client id")
+	f.StringVar(&o.Creator, "creator", "", "look also at what who creates and updates the clusters needs: a person's, group's or pipeline's object `id`, or client id (default: the pipeline that did, if Azure tells; what it lacks is only noted)")
 	f.StringArrayVar(&o.Registries, "registry", nil, "`registry` that the clusters pull from: name, login server or id; can be repeated")
 }
 

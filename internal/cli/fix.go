@@ -108,7 +108,7 @@ func (o fixOptions) wishes(e *estate.Estate, options finding.Options) []remedy.W
 				continue
 			}
 			for _, change := range f.Remedy {
-				out = append(out, remedy.Wish{Change: change, Cluster: c, Rule: f.Rule.ID, Why: f.Title})
+				out = append(out, remedy.Wish{Change: change, Cluster: c, Rule: f.Rule.ID, Why: f.Title, Needs: f.NeedsOf(change)})
 			}
 		}
 	}

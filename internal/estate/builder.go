@@ -31,6 +31,7 @@ type builder struct {
 	events    map[string]*Event          // of activity logs, by their id
 	badEvents int                        // entries that are none
 	fresh     map[azure.PrincipalID]bool // principals that a plan or template brings: they hold what it gives them
+	wrote     []*Event                   // writes of clusters, where nothing else is asked of the activity log
 }
 
 func newBuilder(from string) *builder {
@@ -315,6 +316,7 @@ func (b *builder) build() *Estate {
 		}
 	}
 	slices.SortFunc(e.Orphans, byScope)
+	e.findWriters(slices.Concat(e.events, b.wrote))
 	b.seal()
 	return e
 }

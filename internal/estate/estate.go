@@ -44,6 +44,7 @@ type Estate struct {
 	nodeGroups   map[string]bool                     // node resource groups of the clusters, by their key
 	kube         map[string]*Kube                    // Kubernetes objects by the key of their cluster
 	creator      Identity                            // who writes the clusters, if the user says so
+	writers      map[string]Identity                 // pipelines that write clusters, by the key of the cluster
 	kept         *collection                         // what Save writes
 	counts       map[string]int                      // role assignments by lower-cased subscription
 	below        map[string][]azure.ID               // resources by the key of a scope that was listed

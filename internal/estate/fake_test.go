@@ -271,6 +271,10 @@ func (f *fake) inScope(id, scope azure.ID) bool {
 // passes evaluates assignedTo('…'): the principal's own assignments and those of the groups that list it.
 func (f *fake) passes(r *http.Request, doc map[string]any) bool {
 	filter := r.URL.Query().Get("$filter")
+	if isSchedule(linkAt(doc, "id").Type()) { // what is above is listed for this filter alone
+		above := linkAt(doc, "id").Subscription() == ""
+		return above == (filter == "atScope()")
+	}
 	if filter == "" {
 		return true
 	}

@@ -57,7 +57,11 @@ func (w *walk) acting() []Identity {
 	defer w.mu.Unlock()
 	var all []Identity
 	for key := range w.builder.clusters {
-		all = append(all, w.estate.Identities(&Cluster{w.estate.resources[key]})...)
+		c := &Cluster{w.estate.resources[key]}
+		all = append(all, w.estate.Identities(c)...)
+		if w.Creator.IsZero() {
+			all = append(all, w.estate.pipelines(c, w.wrote)...)
+		}
 	}
 	if !w.Creator.IsZero() {
 		w.estate.NameCreator(w.Creator)

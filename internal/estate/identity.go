@@ -40,6 +40,7 @@ type Identity struct {
 	Principal azure.PrincipalID // what role assignments name; zero: not known
 	Client    azure.GUID        // client id: never in a role assignment
 	Resource  azure.ID          // of user-assigned identities
+	Found     bool              // nobody names it: it was found out who creates the cluster
 }
 
 // Known reports whether the identity's object id is known, so that its roles can be told.
@@ -129,7 +130,7 @@ func (e *Estate) Identities(c *Cluster) []Identity {
 // that one is the control plane and the kubelet. addOn names the add-on, without case, for the role AddOn.
 func (e *Estate) Actor(c *Cluster, role IdentityRole, addOn string) (Identity, bool) {
 	if role == Creator {
-		return e.creator, e.creator.Known()
+		return e.creatorFor(c)
 	}
 	for _, id := range e.Identities(c) {
 		both := id.Role == ServicePrincipal && (role == ControlPlane || role == Kubelet)

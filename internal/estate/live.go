@@ -314,11 +314,11 @@ func (w *walk) cluster(ctx context.Context, doc map[string]any) {
 	w.builder.clusters[c.ID.Key()] = true
 	w.mu.Unlock()
 	w.subscription(ctx, c.ID.Subscription())
-	w.policiesIn(ctx, c.ID.Subscription())
 	for _, id := range c.References() {
 		w.resource(ctx, id)
 	}
 	w.bindings(ctx, c)
+	w.wroteIn(ctx, c)
 	if name := c.KMSVaultName(); name != "" && c.Link("properties.securityProfile.azureKeyVaultKms.keyVaultResourceId").IsZero() {
 		w.once("vault "+name, func() { w.vault(ctx, c.ID.Subscription(), name) })
 	}

@@ -49,6 +49,22 @@ func (e *Estate) EligibleFor(p azure.PrincipalID) []*Schedule {
 	return slices.DeleteFunc(slices.Clone(e.schedules), func(s *Schedule) bool { return s.Kind != Eligible || s.Grant.Principal != p })
 }
 
+// CouldTakeUp is the role that a principal may take up, itself or as a member of a group, and that gives it actions at a scope;
+// also one of a management group above. nil: there is none.
+func (e *Estate) CouldTakeUp(p azure.PrincipalID, actions []azure.Action, scope azure.ID) *Schedule {
+	who := append(e.Policy.GroupsOf(p), p)
+	above := e.Policy.ManagementGroups(scope)
+	for _, s := range e.schedules {
+		role, ok := e.Policy.Role(s.Grant.Role)
+		reaches := s.Grant.Scope.Contains(scope) || slices.ContainsFunc(above, s.Grant.Scope.Equal)
+		lacks := func(a azure.Action) bool { return !role.Grants(a, false) }
+		if ok && s.Kind == Eligible && reaches && slices.Contains(who, s.Grant.Principal) && !slices.ContainsFunc(actions, lacks) {
+			return s
+		}
+	}
+	return nil
+}
+
 // EligibleKnown reports whether a subscription's eligible roles were read, or are known not to be there.
 func (e *Estate) EligibleKnown(subscription string) bool {
 	return e.eligible[strings.ToLower(subscription)]
@@ -136,6 +152,11 @@ func (w *walk) schedulesIn(ctx context.Context, scope azure.ID, typ string) {
 	sub := scope.Subscription()
 	w.say("reading what Privileged Identity Management gives in subscription %s", sub)
 	docs, version, err := w.client.list(ctx, scope, typ, "")
+	if err == nil { // the reference promises what is inherited from management groups for this filter alone
+		var above []map[string]any
+		above, _, err = w.client.list(ctx, scope, typ, "atScope()")
+		docs = append(docs, above...)
+	}
 	for _, doc := range docs {
 		s, ok := scheduleOf(Resource{ID: linkAt(doc, "id"), Doc: doc})
 		if err == nil && ok && !s.plain() {

@@ -26,6 +26,33 @@ func addSchedules(t *testing.T, f *fake) {
 	put(typeActive, "3", ofControlPlane+`, "assignmentType": "Assigned", "startDateTime": "2026-01-01T00:00:00Z", "endDateTime": null`)
 }
 
+// corp is a management group above, in which somebody is eligible too.
+var (
+	corp     = azure.MustID("/providers/Microsoft.Management/managementGroups/mg-corp")
+	aboveOID = azure.MustGUID("a0000000-0000-0000-0000-0000000000ef")
+)
+
+// What somebody may take up on a management group reaches the subscriptions below it.
+func TestScheduleAbove(t *testing.T) {
+	f := freight(t)
+	id := corp.Resource(typeEligible, "4").String()
+	f.docs[strings.ToLower(id)] = doc(t, `{"id": "`+id+`", "properties": {"roleDefinitionId": "`+azure.SubscriptionID(platform).Resource(typeDefinition, "b24988ac-6180-42a0-ab88-20f7382dd24c").String()+
+		`", "scope": "`+corp.String()+`", "principalId": "`+aboveOID.String()+`", "principalType": "User", "memberType": "Inherited"}}`)
+	live, again := saved(t, f.live())
+	for _, e := range []*Estate{live, again} {
+		write := []azure.Action{"Microsoft.ContainerService/managedClusters/write"}
+		if s := e.CouldTakeUp(aboveOID, write, clusterID); s == nil || !s.Grant.Scope.Equal(corp) {
+			t.Errorf("it cannot be taken up: %+v", e.Schedules())
+		}
+		if e.CouldTakeUp(aboveOID, []azure.Action{"Microsoft.Authorization/roleAssignments/write"}, clusterID) != nil {
+			t.Error("it gives more than its role")
+		}
+		if e.CouldTakeUp(eligibleOID, write, clusterID) != nil {
+			t.Error("somebody else may take it up")
+		}
+	}
+}
+
 func checkSchedules(t *testing.T, e *Estate) {
 	t.Helper()
 	if n := len(e.Schedules()); n != 2 {

@@ -110,6 +110,7 @@ func (w *walk) subscription(ctx context.Context, sub string) {
 	for _, typ := range []string{typeEligible, typeActive} {
 		w.once(scope.Resource(typ).Key(), func() { w.schedulesIn(ctx, scope, typ) })
 	}
+	w.policiesIn(ctx, sub)
 }
 
 // noteListed notes for Save that a subscription's authorization was asked for: what could not be read is noted apart.

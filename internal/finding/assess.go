@@ -37,6 +37,18 @@ type Assessment struct {
 // Explains are the needs that a finding says why they are not met.
 func (f Finding) Explains() []*Assessment { return f.explains }
 
+// NeedsOf are the actions that a change of the finding's remedy is to allow, as far as the finding is about needs that are not met.
+func (f Finding) NeedsOf(c estate.Change) []azure.Action {
+	give, ok := c.(estate.Assign)
+	var out []azure.Action
+	for _, a := range f.explains {
+		if ok && a.Identity.Principal == give.Principal && give.Scope.Contains(a.Need.Scope) {
+			out = append(out, slices.Concat(a.Need.Actions, a.Need.DataActions)...)
+		}
+	}
+	return out
+}
+
 // Assess decides every need of a cluster, in the order of the catalogue.
 func Assess(e *estate.Estate, c *estate.Cluster) []*Assessment {
 	var out []*Assessment

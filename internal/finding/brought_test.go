@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"aksid/internal/azure"
 	"aksid/internal/estate"
 )
 
@@ -56,6 +57,26 @@ func TestBroughtRegistries(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%v, pulled %v: %v, want %v", c.registries, c.pulled, got, c.want)
+		}
+	}
+}
+
+// Of a pipeline that nobody names, but that wrote the cluster, it is only noted what it lacks.
+func TestFoundCreator(t *testing.T) {
+	f := readFixture(t, filepath.Join("testdata", "creator-missing-subnets.txtar"))
+	f.creator = azure.GUID{}
+	for quiet, want := range map[bool]string{
+		false: "note creator-missing-subnets: id-deploy, which wrote the cluster and still may, lacks subnets/join/action on snet-aks (rg-hub, Hub subscription)",
+		true:  "",
+	} {
+		got := ""
+		for _, x := range f.check(t, quiet)[0].Findings {
+			if strings.HasPrefix(x.Rule.ID, "creator-") {
+				got += fmt.Sprintf("%s %s: %s", x.Severity, x.Rule.ID, x.Detail)
+			}
+		}
+		if got != want {
+			t.Errorf("quiet %v: %q", quiet, got)
 		}
 	}
 }

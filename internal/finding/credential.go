@@ -7,6 +7,7 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 )
 
 // WorkloadID is the id of the rule for service accounts whose pods get no tokens.
@@ -33,7 +34,7 @@ func (p *Pass) reportWorkload(o estate.KubeObject) {
 	client, err := azure.ParseGUID(o.ClientAnnotation())
 	f := Finding{Title: NoTokens(o), Scope: p.Cluster.ID}
 	if err != nil {
-		f.Detail = fmt.Sprintf("its annotation azure.workload.identity/client-id is %q, which is no client id", short100(o.ClientAnnotation()))
+		f.Detail = fmt.Sprintf("its annotation azure.workload.identity/client-id is %q, which is no client id", plain.Short(o.ClientAnnotation()))
 		p.Report(f)
 		return
 	}
@@ -130,7 +131,7 @@ func (p *Pass) issuerName(c estate.FederatedCredential) string {
 			return "cluster " + x.ID.Name()
 		}
 	}
-	return "an issuer that is none of the clusters that were read, " + short100(c.Issuer)
+	return "an issuer that is none of the clusters that were read, " + plain.Short(c.Issuer)
 }
 
 // credentialName names a federated credential after the cluster and the service account: letters, digits, - and _, at most 120 (ARM).
@@ -142,15 +143,6 @@ func credentialName(cluster string, o estate.KubeObject) string {
 		return '-'
 	}, cluster+"-"+o.Namespace+"-"+o.Name)
 	return name[:min(len(name), 120)]
-}
-
-// short100 cuts a text that somebody else wrote.
-func short100(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 var credentialOfFormerCluster = Rule{

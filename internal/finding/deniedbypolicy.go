@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/catalogue"
 	"aksid/internal/estate"
+	"aksid/internal/plain"
 	"aksid/internal/policy"
 	"aksid/internal/template"
 )
@@ -22,33 +24,79 @@ var deniedByPolicy = Rule{
 	Severity: Error,
 	Stops:    true,
 	Run: func(p *Pass) {
-		found := map[string]*Finding{}
+		found := map[string]*refusal{}
 		var order []string
 		for _, w := range p.writesOf() {
 			if p.Before.Occasion != "" && !slices.Contains(w.on, p.Before.Occasion) {
 				continue
 			}
+			if w.certain = w.certain || p.Before.Occasion != ""; !w.certain {
+				w.breaks = unsure + w.breaks
+			}
 			for _, o := range p.denials(w) {
-				key := o.Assignment.ID.Key() + " " + o.Definition.Name
-				f := found[key]
-				if w.certain = w.certain || p.Before.Occasion != ""; !w.certain {
-					w.breaks = "perhaps: " + w.breaks
+				key := o.Assignment.ID.Key()
+				if found[key] == nil {
+					found[key], order = &refusal{by: o, severity: Note}, append(order, key)
 				}
-				if f == nil {
-					f = p.deniedBy(o, w)
-					found[key], order = f, append(order, key)
-				} else if !slices.Contains(f.Consequences, w.breaks) && f.Title != w.breaks {
-					f.Consequences = append(f.Consequences, w.breaks)
-				}
-				if w.certain {
-					f.Severity = Error
-				}
+				found[key].add(o, w)
 			}
 		}
 		for _, key := range order {
-			p.Report(*found[key])
+			p.Report(found[key].finding(p))
 		}
 	},
+}
+
+// refusal is what an assignment refuses, by which of its definitions.
+type refusal struct {
+	by           policy.Outcome
+	severity     Severity
+	breaks       []string
+	labels, what []string // of the definitions; types of what is not written
+}
+
+func (r *refusal) add(o policy.Outcome, w write) {
+	note := func(list []string, s string) []string {
+		if slices.Contains(list, s) {
+			return list
+		}
+		return append(list, s)
+	}
+	r.breaks = note(r.breaks, w.breaks)
+	r.labels = note(r.labels, fmt.Sprintf("%q", plain.Short(o.Definition.Label())))
+	r.what = note(r.what, estate.TypeWord(w.id.Type()))
+	if w.certain {
+		r.severity = Error
+	}
+}
+
+// perhaps puts what is certain before what is not.
+func perhaps(breaks string) int {
+	if strings.HasPrefix(breaks, unsure) {
+		return 1
+	}
+	return 0
+}
+
+// unsure begins what is not known to be done.
+const unsure = "perhaps: "
+
+func (r *refusal) finding(p *Pass) Finding {
+	a := r.by.Assignment
+	slices.SortStableFunc(r.breaks, func(x, y string) int { return perhaps(x) - perhaps(y) })
+	what, denies := "policy "+list(r.labels), "denies"
+	if len(r.labels) > 1 {
+		what, denies = "policies "+list(r.labels), "deny"
+	}
+	in := ""
+	if r.by.Set != nil {
+		in = fmt.Sprintf(" of the initiative %q,", plain.Short(r.by.Set.Label()))
+	}
+	return Finding{
+		Title: r.breaks[0], Consequences: r.breaks[1:], Scope: a.ID, Severity: r.severity,
+		Detail: fmt.Sprintf("%s%s assigned as %q at %s, %s writing %s; meet %s, leave the scope out, or exempt it: az policy exemption create",
+			what, cmp.Or(in, ","), plain.Short(a.Label()), p.Place(a.Scope), denies, list(r.what), map[bool]string{true: "it", false: "them"}[len(r.labels) == 1]),
+	}
 }
 
 // write is a resource that is written for a cluster, and what is refused when it is.
@@ -146,14 +194,4 @@ func (p *Pass) denials(w write) []policy.Outcome {
 
 func amends(o policy.Outcome) bool {
 	return (o.Effect == policy.Modify || o.Effect == policy.Append) && (o.State == policy.NonCompliant || o.State == policy.Undecided) && o.Assignment.Enforced
-}
-
-func (p *Pass) deniedBy(o policy.Outcome, w write) *Finding {
-	f := &Finding{Title: w.breaks, Scope: o.Assignment.ID, Severity: Note}
-	f.Detail = fmt.Sprintf("policy %q, assigned as %q at %s, denies writing %s", short100(o.Definition.Label()), short100(o.Assignment.Label()), p.Place(o.Assignment.Scope), estate.TypeWord(w.id.Type()))
-	if o.Set != nil {
-		f.Detail += fmt.Sprintf(" (in the initiative %q)", short100(o.Set.Label()))
-	}
-	f.Detail += "; meet it, leave the scope out of it, or exempt it: az policy exemption create"
-	return f
 }

@@ -37,22 +37,41 @@ func reportMissing(p *Pass, r *catalogue.Requirement) {
 		switch {
 		case a.Need.Certainty == catalogue.Maybe:
 			severity, title = Note, "perhaps: "+title
+		case a.Identity.Found: // others may do it from now on
+			severity = Note
 		case a.Need.Phase == catalogue.Rebuild && p.toBeMade():
 			title = strings.Replace(title, "rebuilding", "creating", 1)
 		case a.Need.Phase == catalogue.Rebuild && p.Before.Occasion != catalogue.Rebuilding:
 			severity = Warning
 		}
-		detail := fmt.Sprintf("%s lacks %s on %s", a.Identity.Label(), ShortList(a.Missing), p.Place(a.Need.Scope))
+		var takeUp *estate.Schedule
+		if r.Actor == estate.Creator { // identities of clusters cannot take up anything
+			takeUp = p.Estate.CouldTakeUp(a.Identity.Principal, a.Missing, a.Need.Scope)
+		}
+		if takeUp != nil {
+			severity = Note
+		}
+		detail := fmt.Sprintf("%s lacks %s on %s", whose(a.Identity), ShortList(a.Missing), p.Place(a.Need.Scope))
 		if a.Need.Or != nil {
 			detail += fmt.Sprintf("; if the registry has repository permissions (az acr show --query roleAssignmentMode), the role is %s instead", a.Need.Or.Role)
 		}
-		p.Report(Finding{
-			Severity: severity, Title: title, Detail: detail,
-			Principal: a.Identity.Principal, Scope: a.Need.Scope,
-			Remedy:   p.least(a),
-			explains: []*Assessment{a},
-		})
+		f := Finding{Severity: severity, Title: title, Principal: a.Identity.Principal, Scope: a.Need.Scope, explains: []*Assessment{a}}
+		if takeUp != nil {
+			detail += fmt.Sprintf("; it may take up %s on %s first (Privileged Identity Management)", p.Estate.RoleName(takeUp.Grant.Role), p.Place(takeUp.Grant.Scope))
+		} else {
+			f.Remedy = p.least(a)
+		}
+		f.Detail = detail
+		p.Report(f)
 	}
+}
+
+// whose is how a person calls an identity that lacks something.
+func whose(i estate.Identity) string {
+	if i.Found {
+		return fmt.Sprintf("%s, which wrote the cluster and still may,", i.Name)
+	}
+	return i.Label()
 }
 
 // assign is the grant that meets the need, with the role that documents name.

@@ -21,7 +21,7 @@ var undecided = Rule{
 		var reasons []string
 		by := map[string][]*Assessment{}
 		for _, a := range p.Open(Unknown) {
-			if a.Need.Certainty != catalogue.Now {
+			if a.Need.Certainty != catalogue.Now || a.Identity.Found {
 				continue
 			}
 			if by[a.Reason] == nil {

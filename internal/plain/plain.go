@@ -15,3 +15,12 @@ func Text(s string) string {
 		return r
 	}, s)
 }
+
+// Short is a text that somebody else wrote, cut where it is long.
+func Short(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -21,6 +21,7 @@ type StepDocument struct {
 	Az       []string   `json:"az"`
 	Undo     []string   `json:"undo"`             // az commands
 	ByHand   string     `json:"byHand,omitempty"` // why --apply leaves it to a person
+	Refused  []Refusal  `json:"refused,omitempty"`
 	Put      *Put       `json:"put,omitempty"`    // the call that carries it out
 	Delete   *azure.ID  `json:"delete,omitempty"` // the same, for what is taken away
 }
@@ -36,7 +37,7 @@ func (p Plan) Document() Document {
 	d := Document{SchemaVersion: "1", Steps: []StepDocument{}}
 	for _, s := range p.Steps {
 		x := StepDocument{Kind: s.Kind, What: s.What, Why: filled(s.Why), Rules: filled(s.Rules), Clusters: []azure.ID{},
-			Az: filled(s.Az), Undo: filled(s.Undo), ByHand: s.ByHand}
+			Az: filled(s.Az), Undo: filled(s.Undo), ByHand: s.ByHand, Refused: s.Refused}
 		for _, c := range s.Clusters {
 			x.Clusters = append(x.Clusters, c.ID)
 		}

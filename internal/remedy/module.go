@@ -148,7 +148,7 @@ func (m *module) assign(s Step, c estate.Assign) bool {
 	if !ok || group.IsZero() {
 		return false
 	}
-	a := assignment{Assign: c, role: role, to: m.principal(s, c.Principal), why: s.Why}
+	a := assignment{Assign: c, role: role, to: m.principal(s, c.Principal), why: s.notes()}
 	a.Scope = scope
 	a.custom = slices.ContainsFunc(m.plan.Steps, func(s Step) bool { d, ok := s.Change.(estate.DefineRole); return ok && d.ID == role })
 	a.symbol = m.symbol(scope.Name() + " " + c.Role + " " + a.to.symbol)
@@ -232,7 +232,7 @@ func (m *module) home() bool {
 func (m *module) federate(s Step, c estate.Federate) {
 	c.Identity = canonical(c.Identity.GroupID().Resource(estate.TypeIdentity, c.Identity.Name())) // providers read ids with case
 	at := m.part(c.Identity.GroupID(), m.continues())
-	t := trust{Federate: c, issuer: m.issuer(s, c.Issuer), on: m.target(at, c.Identity), symbol: m.symbol(c.Identity.Name() + " " + c.Name), why: s.Why}
+	t := trust{Federate: c, issuer: m.issuer(s, c.Issuer), on: m.target(at, c.Identity), symbol: m.symbol(c.Identity.Name() + " " + c.Name), why: s.notes()}
 	for _, before := range at.trusts {
 		if before.Identity.Equal(c.Identity) {
 			t.after = before.symbol
@@ -251,7 +251,7 @@ func (m *module) permit(s Step, c estate.Permit) bool {
 	at := m.part(c.Vault.GroupID(), false)
 	to := m.principal(s, c.Principal)
 	at.permits = append(at.permits, permit{Permit: c, to: to, on: m.target(at, c.Vault), tenant: vault.Text("properties.tenantId"),
-		symbol: m.symbol(c.Vault.Name() + " keys " + to.symbol), why: s.Why})
+		symbol: m.symbol(c.Vault.Name() + " keys " + to.symbol), why: s.notes()})
 	return true
 }
 

@@ -17,6 +17,7 @@ type Wish struct {
 	Cluster *estate.Cluster // that it is for
 	Rule    string          // of the finding that it mends
 	Why     string          // what the finding says
+	Needs   []azure.Action  // what a role is wanted for
 }
 
 // Plan is what mends findings, in the order in which it is to be done: roles are given before what needs them is done, and
@@ -38,6 +39,8 @@ type Step struct {
 	Written  string   // what a plan or template that the estate comes from would say instead; "": there is none
 	Undo     []string // az commands; none where it cannot be undone, or nothing is left of it
 	ByHand   string   // why a person has to do it; "": Apply does
+	Refused  []Refusal
+	needs    []azure.Action
 }
 
 // Kind is what a step is for, and its place in a plan.
@@ -66,6 +69,12 @@ func New(e *estate.Estate, wishes []Wish) Plan {
 		p.Steps = append(p.Steps, s)
 	}
 	p.drop()
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Refused = p.refusals(*s, s.needs); len(s.Refused) > 0 && s.ByHand == "" {
+			s.ByHand = "it is refused as it is"
+		}
+	}
 	slices.SortStableFunc(p.Steps, func(a, b Step) int {
 		return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), definesFirst(a.Change)-definesFirst(b.Change))
 	})
@@ -89,9 +98,23 @@ func (s *Step) ask(w Wish) {
 		return append(list, v)
 	}
 	s.Rules, s.Why = add(s.Rules, w.Rule), add(s.Why, w.Why)
+	for _, a := range w.Needs {
+		if !slices.Contains(s.needs, a) {
+			s.needs = append(s.needs, a)
+		}
+	}
 	if w.Cluster != nil && !slices.Contains(s.Clusters, w.Cluster) {
 		s.Clusters = append(s.Clusters, w.Cluster)
 	}
+}
+
+// notes are why a step is done, and what refuses it, for a reader of the module that does it.
+func (s Step) notes() []string {
+	out := slices.Clone(s.Why)
+	for _, r := range s.Refused {
+		out = append(out, "refused by "+r.Why+": "+r.Instead)
+	}
+	return out
 }
 
 // same reports whether two changes come to the same.

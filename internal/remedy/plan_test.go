@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,10 +40,10 @@ const (
 )
 
 // world is an estate of two clusters: one brings its identity along, one has it made.
-func world(t *testing.T) *estate.Estate {
+func world(t *testing.T, more ...map[string]string) *estate.Estate {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	files := map[string]string{
 		"c1.json": `{"id": "` + platform + `/resourcegroups/rg/providers/Microsoft.ContainerService/managedClusters/c1", "identity": {"type": "UserAssigned", "userAssignedIdentities":
 			{"` + platform + `/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-c1": {"principalId": "` + control + `"}}},
 			"properties": {"nodeResourceGroup": "MC_rg_c1", "oidcIssuerProfile": {"enabled": true, "issuerURL": "` + issuer + `"}, "identityProfile": {"kubeletidentity": {"resourceId": "` + nodes + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/c1-agentpool", "objectId": "` + kubelet + `"}}}}`,
@@ -51,7 +52,11 @@ func world(t *testing.T) *estate.Estate {
 			{"id": "` + hub + `/providers/Microsoft.Authorization/roleAssignments/e0000000-0000-0000-0000-000000000002", "principalId": "` + pipeline + `", "principalType": "ServicePrincipal", "scope": "` + hub + `", "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c"}]`,
 		"vault.json": `{"id": "` + vault + `", "properties": {"tenantId": "99999999-9999-9999-9999-999999999999", "enableRbacAuthorization": false, "accessPolicies": []}}`,
 		"lock.json":  `{"id": "` + nodes + `/providers/Microsoft.Authorization/locks/keep", "properties": {"level": "CanNotDelete"}}`,
-	} {
+	}
+	for _, m := range more {
+		maps.Copy(files, m)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -74,21 +79,21 @@ func plan(t *testing.T) Plan {
 	addresses := estate.DefineRole{ID: azure.NamedGUID("addresses"), Name: "aksid service-address 11111111", Description: "What it needs for: it's ${this}",
 		Actions: []azure.Action{"Microsoft.Network/publicIPAddresses/read", "Microsoft.Network/publicIPAddresses/join/action"}, Scope: azure.MustID(platform)}
 	return New(e, []Wish{
-		{estate.Unassign{ID: azure.MustID(hub + "/providers/Microsoft.Authorization/roleAssignments/e0000000-0000-0000-0000-000000000001")}, c1, "broad-role", "the control plane identity is Contributor on Hub"},
-		{assign("Network Contributor", control, subnet), c1, "broad-role", "the control plane identity is Contributor on Hub"},
-		{assign("Network Contributor", control, subnet), c1, "control-plane-missing-subnet-join", "LoadBalancer services stay pending"},
-		{assign("AcrPull", kubelet, registry), c1, "kubelet-missing-acrpull", "image pulls from acr1\nfail with 401"},
-		{assign(addresses.Name, control, platform+"/resourceGroups/rg-addresses"), c1, "control-plane-missing-service-address", "service web stays pending"},
-		{addresses, c1, "control-plane-missing-service-address", "service web stays pending"},
-		{assign("Reader", system, hub), c2, "x", "it is only an example"},
-		{assign("Network Contributor", system, hub+"/resourceGroups/rg-hub"), c2, "x", "it is only an example"},
-		{assign("Network Contributor", system, subnet), c2, "x", "it is covered by the one above"},
-		{assign("Reader", pipeline, hub+"/resourceGroups/rg-hub"), c2, "x", "it is only an example"},
-		{estate.Unlock{ID: azure.MustID(nodes + "/providers/Microsoft.Authorization/locks/keep")}, c1, "locked", "nothing can be deleted"},
-		{estate.Reconcile{Cluster: c1.ID}, c1, "identity-gone", "everything fails"},
-		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-web", Issuer: issuer, Subject: "system:serviceaccount:shop:web"}, c1, "workload-without-credential", "pods get no tokens"},
-		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-cart", Issuer: issuer, Subject: "system:serviceaccount:shop:cart"}, c1, "workload-without-credential", "pods get no tokens"},
-		{estate.Permit{Vault: azure.MustID(vault), Principal: azure.MustGUID(control), Keys: []string{"encrypt", "unwrapKey"}}, c1, "vault-access-policy", "etcd cannot be encrypted"},
+		{estate.Unassign{ID: azure.MustID(hub + "/providers/Microsoft.Authorization/roleAssignments/e0000000-0000-0000-0000-000000000001")}, c1, "broad-role", "the control plane identity is Contributor on Hub", nil},
+		{assign("Network Contributor", control, subnet), c1, "broad-role", "the control plane identity is Contributor on Hub", nil},
+		{assign("Network Contributor", control, subnet), c1, "control-plane-missing-subnet-join", "LoadBalancer services stay pending", nil},
+		{assign("AcrPull", kubelet, registry), c1, "kubelet-missing-acrpull", "image pulls from acr1\nfail with 401", nil},
+		{assign(addresses.Name, control, platform+"/resourceGroups/rg-addresses"), c1, "control-plane-missing-service-address", "service web stays pending", nil},
+		{addresses, c1, "control-plane-missing-service-address", "service web stays pending", nil},
+		{assign("Reader", system, hub), c2, "x", "it is only an example", nil},
+		{assign("Network Contributor", system, hub+"/resourceGroups/rg-hub"), c2, "x", "it is only an example", nil},
+		{assign("Network Contributor", system, subnet), c2, "x", "it is covered by the one above", nil},
+		{assign("Reader", pipeline, hub+"/resourceGroups/rg-hub"), c2, "x", "it is only an example", nil},
+		{estate.Unlock{ID: azure.MustID(nodes + "/providers/Microsoft.Authorization/locks/keep")}, c1, "locked", "nothing can be deleted", nil},
+		{estate.Reconcile{Cluster: c1.ID}, c1, "identity-gone", "everything fails", nil},
+		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-web", Issuer: issuer, Subject: "system:serviceaccount:shop:web"}, c1, "workload-without-credential", "pods get no tokens", nil},
+		{estate.Federate{Identity: azure.MustID(apps), Name: "c1-shop-cart", Issuer: issuer, Subject: "system:serviceaccount:shop:cart"}, c1, "workload-without-credential", "pods get no tokens", nil},
+		{estate.Permit{Vault: azure.MustID(vault), Principal: azure.MustGUID(control), Keys: []string{"encrypt", "unwrapKey"}}, c1, "vault-access-policy", "etcd cannot be encrypted", nil},
 	})
 }
 
@@ -264,8 +269,8 @@ func TestHostileNames(t *testing.T) {
 	evil := "x'\n$(reboot)${secret}%{ if true }\"\\"
 	scope := azure.MustID(platform + "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/" + strings.ReplaceAll(evil, "\n", ""))
 	p := New(e, []Wish{
-		{estate.Assign{Role: "Reader", Principal: azure.MustGUID(pipeline), PrincipalType: evil, Scope: scope}, e.Clusters[0], "x", evil},
-		{estate.UseManagedIdentity{Cluster: e.Clusters[0].ID, Pools: []string{evil}}, e.Clusters[0], "x", evil},
+		{estate.Assign{Role: "Reader", Principal: azure.MustGUID(pipeline), PrincipalType: evil, Scope: scope}, e.Clusters[0], "x", evil, nil},
+		{estate.UseManagedIdentity{Cluster: e.Clusters[0].ID, Pools: []string{evil}}, e.Clusters[0], "x", evil, nil},
 	})
 	for _, f := range p.Terraform() {
 		file, diagnostics := hclsyntax.ParseConfig([]byte(f.Text), f.Name, hcl.InitialPos)

@@ -63,6 +63,9 @@ func (s Step) write(b *strings.Builder, number int) {
 	for i, undo := range s.Undo {
 		fmt.Fprintf(b, "#    %-6s%s\n", map[bool]string{true: "undo", false: ""}[i == 0], plain.Text(undo))
 	}
+	for _, r := range s.Refused {
+		fmt.Fprintf(b, "#    refused by %s\n#    instead %s\n", plain.Text(r.Why), plain.Text(r.Instead))
+	}
 	if s.ByHand != "" {
 		fmt.Fprintf(b, "#    by hand: %s\n", plain.Text(s.ByHand))
 	}

@@ -85,7 +85,7 @@ func TestWrittenTerraform(t *testing.T) {
 	if len(az) != 1 || az[0] != want {
 		t.Errorf("%v, want\n%s", az, want)
 	}
-	files := New(e, []Wish{{c, e.Clusters[0], "x", "y"}}).Terraform()
+	files := New(e, []Wish{{c, e.Clusters[0], "x", "y", nil}}).Terraform()
 	if len(files) != 1 || !strings.Contains(files[0].Text, "azurerm_kubernetes_cluster.aks[0].identity[0].principal_id") || strings.Contains(files[0].Text, "data ") || strings.Contains(files[0].Text, estate.UnnamedSubscription) {
 		t.Errorf("%+v", files)
 	}
@@ -135,7 +135,7 @@ func TestModuleContinuesBicep(t *testing.T) {
 	registry, network, group := placed(e, "Microsoft.ContainerRegistry/registries/acr12"), azure.MustID("/subscriptions/"+estate.UnnamedSubscription+"/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"), e.Clusters[0].ID.GroupID()
 	give := func(c *estate.Cluster, role estate.IdentityRole, name string, scope azure.ID) Wish {
 		who, _ := e.Actor(c, role, "")
-		return Wish{estate.Assign{Role: name, Principal: who.Principal, PrincipalType: "ServicePrincipal", Scope: scope}, c, "x", "y"}
+		return Wish{estate.Assign{Role: name, Principal: who.Principal, PrincipalType: "ServicePrincipal", Scope: scope}, c, "x", "y", nil}
 	}
 	p := New(e, []Wish{
 		give(e.Clusters[0], estate.Kubelet, "AcrPull", registry), give(e.Clusters[0], estate.ControlPlane, "Reader", group),
@@ -170,7 +170,7 @@ func placed(e *estate.Estate, path string) azure.ID {
 // After a template without symbolic names its module is deployed on its own: by the names that things will have, wherever it is.
 func TestModuleAfterTemplate(t *testing.T) {
 	e := planned(t, deployment("", "[", "]"))
-	p := New(e, []Wish{{pulling(e, estate.Kubelet, "AcrPull", e.Resources(estate.TypeRegistry)[0].ID), e.Clusters[0], "x", "y"}})
+	p := New(e, []Wish{{pulling(e, estate.Kubelet, "AcrPull", e.Resources(estate.TypeRegistry)[0].ID), e.Clusters[0], "x", "y", nil}})
 	main := p.Bicep()[0].Text
 	for _, want := range []string{
 		"targetScope = 'resourceGroup'\n", "existing = {\n  name: 'aks'\n}\n", "module rolesRg 'rolesRg.bicep' = {\n  name: 'aksid-rolesRg'\n  params: {\n    aksAgentpool: aks.properties.identityProfile.kubeletidentity.objectId\n",
