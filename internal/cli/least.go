@@ -110,7 +110,8 @@ func (a *App) uses(ctx context.Context, o leastOptions) ([]access.Use, error) {
 }
 
 func (a *App) usesOfLog(ctx context.Context, o leastOptions) ([]access.Use, error) {
-	o.History = estate.History{Since: a.Now().Add(-o.Since), Now: a.Now()}
+	now := a.Now()
+	o.History = estate.History{Since: now.Add(-o.Since), Now: now}
 	e, err := a.load(ctx, o.sourceOptions)
 	if err != nil {
 		return nil, err

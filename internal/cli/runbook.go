@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/estate"
 	"aksid/internal/finding"
-	"aksid/internal/local"
 	"aksid/internal/plain"
 	"aksid/internal/report"
 )
@@ -66,10 +66,7 @@ func runRunbook(ctx context.Context, a *App, o runbookOptions) error {
 	if err != nil {
 		return err
 	}
-	if e.From != fromAzure && e.From != local.From && !e.At.IsZero() { // what was kept is as it was then
-		now = e.At
-	}
-	if now, err = a.fixedTime(now); err != nil {
+	if now, err = a.fixedTime(cmp.Or(e.At, now)); err != nil { // what is read is as it was then, also where it is kept
 		return err
 	}
 	if len(e.Clusters) == 0 {

@@ -64,6 +64,9 @@ type user struct {
 
 const host = "localhost:8443"
 
+// patience bounds what is waited for: far more than it takes, also on a slow machine that does other things.
+const patience = 2 * time.Minute
+
 func newWorld(t testing.TB, set ...func(*cloud.Config)) *world {
 	t.Helper()
 	w := &world{TB: t, dir: t.TempDir(), clock: &clock{start: time.Now()}}
@@ -217,7 +220,7 @@ func (u *user) run(method, path string, body any) reply {
 	if poll == "" {
 		return first
 	}
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		p := u.get(strings.TrimPrefix(poll, "https://"+host))
 		switch {
 		case p.status == 202, p.body["status"] == "InProgress":

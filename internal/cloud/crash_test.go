@@ -98,7 +98,7 @@ func TestKill(t *testing.T) {
 func (w *world) finished(id string) {
 	w.Helper()
 	var c reply
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		c = w.operator.get(id).ok(200)
 		if s := c.str("properties.provisioningState"); s != "Creating" {
 			break
@@ -147,7 +147,7 @@ func killRound(t *testing.T, w *world, rg, principal string, round int, acks *ac
 		clients.Go(func() { c.write(rg, principal, fmt.Sprintf("%d-%d", round, n), acks) })
 	}
 	enough := acks.count() + 10 + rand.IntN(40)
-	for deadline := time.Now().Add(10 * time.Second); acks.count() < enough && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); acks.count() < enough && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if err := cmd.Process.Kill(); err != nil {

@@ -112,7 +112,7 @@ func (d *dataWriter) round(t *testing.T, w *world, auth authn.Authenticator, rou
 		writers.Go(func() { d.write(t, client, fmt.Sprintf("r%d-%d", round, n)) })
 	}
 	enough := d.count() + 10 + rand.IntN(30)
-	for deadline := time.Now().Add(10 * time.Second); d.count() < enough && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); d.count() < enough && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -143,7 +143,7 @@ func TestKillData(t *testing.T) {
 	for round := range 5 {
 		d.round(t, w, auth, round)
 	}
-	w.clock.Add(time.Minute) // the processes had the time of day
+	w.clock.Run() // as the processes had it
 	w.start()
 	if len(d.images) < 10 || len(d.secretNames) < 10 || len(d.sentTexts) < 10 {
 		t.Fatalf("too little was written for a test: %d images, %d secrets, %d messages", len(d.images), len(d.secretNames), len(d.sentTexts))

@@ -54,7 +54,7 @@ func (u *user) deploy(id, body string) reply {
 		return first
 	}
 	poll := strings.TrimPrefix(first.header.Get("Azure-AsyncOperation"), "https://"+host)
-	for range 2000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		switch p := u.get(poll); p.str("status") {
 		case "Succeeded":
 			return u.get(id)

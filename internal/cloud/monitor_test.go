@@ -131,7 +131,7 @@ func TestAlerts(t *testing.T) {
 		if r.str("data.context.activityLog.operationName.value") != "Microsoft.Authorization/roleAssignments/write" || r.str("data.context.activityLog.caller") != op.id {
 			t.Errorf("told %v", body)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("nobody was told")
 	}
 	w.grant(principal, "Reader", w.hub)

@@ -293,7 +293,9 @@ func (b *builder) build() *Estate {
 		}
 	}
 	b.settleEvents()
-	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int { return strings.Compare(x.What, y.What) })
+	slices.SortFunc(e.Incomplete, func(x, y Incomplete) int {
+		return cmp.Or(strings.Compare(x.What, y.What), strings.Compare(x.Scope.Key(), y.Scope.Key()), strings.Compare(x.Why, y.Why), strings.Compare(x.Right, y.Right))
+	})
 	b.timeLimits()
 	b.settlePeople()
 	e.schedules = b.sortedSchedules()

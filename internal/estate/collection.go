@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,16 +105,16 @@ func (b *builder) seal() {
 	for _, key := range slices.Sorted(maps.Keys(e.federated)) {
 		c.Federated = append(c.Federated, azure.MustID(key))
 	}
-	for m := range b.members {
-		c.Members = append(c.Members, m)
-	}
+	c.Members = slices.SortedFunc(maps.Keys(b.members), func(x, y [2]azure.PrincipalID) int {
+		return cmp.Or(x[0].Compare(y[0]), x[1].Compare(y[1]))
+	})
 	for _, p := range sortedIDs(e.owners) {
 		for _, owner := range e.owners[p] {
 			c.Owners = append(c.Owners, [2]azure.PrincipalID{p, owner})
 		}
 	}
-	for _, u := range b.unread {
-		c.Unread = append(c.Unread, savedUnread{u.Scope, u.Why})
+	for _, key := range slices.Sorted(maps.Keys(b.unread)) {
+		c.Unread = append(c.Unread, savedUnread{b.unread[key].Scope, b.unread[key].Why})
 	}
 	c.Unsure = map[string][]azure.PrincipalID{}
 	for p, groups := range e.unsure {

@@ -3,6 +3,7 @@ package estate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,8 +84,9 @@ func (p *plan) express(r *planned) {
 	if !r.made {
 		return
 	}
-	for path, v := range p.foreseen(r) {
-		last := path[strings.LastIndexByte(path, '.')+1:]
+	foreseen := p.foreseen(r)
+	for _, path := range slices.Sorted(maps.Keys(foreseen)) {
+		v, last := foreseen[path], path[strings.LastIndexByte(path, '.')+1:]
 		if isGUID(v) && isOneOf(last, "principal_id", "object_id") {
 			p.in.express(Terraform, strings.ToLower(v), Expression{Text: r.address + "." + strings.ReplaceAll(path, ".", "[0].")})
 		}

@@ -396,7 +396,7 @@ func (in *filesReader) markGaps() {
 		}
 	}
 	if !in.collected {
-		in.unsureOf(azure.PrincipalID{}, slices.Collect(in.groupsWithoutMembers()))
+		in.unsureOf(azure.PrincipalID{}, slices.SortedFunc(in.groupsWithoutMembers(), azure.GUID.Compare))
 	}
 }
 

@@ -1,6 +1,8 @@
 package estate
 
 import (
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -108,7 +110,8 @@ func openBody(unknown any, path string) string {
 // openMember tells of a member of a cluster's document: whether an attribute gives it, and whether that is known.
 func (r *planned) openMember(path string) string {
 	said := false
-	for member, attributes := range r.members() {
+	members := r.members()
+	for _, member := range slices.Sorted(maps.Keys(members)) {
 		switch {
 		case path != member && !strings.HasPrefix(path, member+".") && !strings.HasPrefix(path, member+"[") && !strings.HasPrefix(member, path+"."):
 			continue
@@ -116,7 +119,7 @@ func (r *planned) openMember(path string) string {
 			continue // of its members, those that are named
 		}
 		said = true
-		for _, a := range attributes {
+		for _, a := range members[member] {
 			if openAt(r.unknown, a) {
 				return a + " is " + laterKnown
 			}

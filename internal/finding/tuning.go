@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,8 @@ func ParseTuning(text []byte) (*Tuning, error) {
 			return nil, fmt.Errorf("diff: same: number %d: it takes the names of two clusters or more", i+1)
 		}
 	}
-	for rule, s := range f.Severity {
+	for _, rule := range slices.Sorted(maps.Keys(f.Severity)) {
+		s := f.Severity[rule]
 		if !isRule(rule) {
 			return nil, fmt.Errorf("severity: there is no rule %q", rule)
 		}

@@ -100,8 +100,8 @@ func unused(name string, taken map[string]bool) string {
 func (m Member) given(values Values, about About) (Values, error) {
 	e := newEvaluation(&Resource{}, values, about)
 	given := Values{}
-	for name, o := range m.values {
-		v, err := e.value(o)
+	for _, name := range slices.Sorted(maps.Keys(m.values)) {
+		v, err := e.value(m.values[name])
 		if err != nil {
 			return nil, err
 		}

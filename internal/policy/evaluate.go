@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -111,7 +112,7 @@ func (e *evaluation) value(o operand) (any, error) {
 		return list, nil
 	case map[string]any:
 		m := make(map[string]any, len(v))
-		for k := range v {
+		for _, k := range slices.Sorted(maps.Keys(v)) {
 			x, err := e.value(operand{v[k]})
 			if err != nil {
 				return nil, err

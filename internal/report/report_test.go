@@ -23,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// check loads the files of an archive, beside its golden ones, and checks their clusters. It moves to where the files are.
+// check loads the files of an archive, beside its golden ones, and checks their clusters.
 func check(t *testing.T, a *txtar.Archive, registries ...string) Report {
 	t.Helper()
 	e := load(t, a, registries...)
@@ -37,7 +37,11 @@ func check(t *testing.T, a *txtar.Archive, registries ...string) Report {
 
 func load(t *testing.T, a *txtar.Archive, registries ...string) *estate.Estate {
 	t.Helper()
-	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir()) // what is read tells of files as the user named them
 	for _, f := range a.Files {
 		if !strings.HasSuffix(f.Name, ".json") || strings.HasPrefix(f.Name, "golden") {
 			continue
@@ -53,6 +57,7 @@ func load(t *testing.T, a *txtar.Archive, registries ...string) *estate.Estate {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Chdir(here)
 	return e
 }
 

@@ -36,7 +36,7 @@ func TestWhoCan(t *testing.T) {
 func TestWhoCanNobody(t *testing.T) {
 	exports, _ := archive(t, "freight")
 	e := load(t, exports)
-	r := NewWhoCan(e, e.Clusters[0].ID, time.Now())
+	r := NewWhoCan(e, e.Clusters[0].ID, time.Unix(0, 0))
 	r.Action, r.Scope, r.Principals = "Microsoft.Fabric/capacities/write", e.Clusters[0].ID, []whocan.Person{}
 	var out strings.Builder
 	if err := r.Print(&out, "table", true); err != nil || !strings.Contains(out.String(), "Nobody can.") {

@@ -37,11 +37,14 @@ func (w *water) separate(ctx context.Context) error {
 	if err := w.federate(ctx, id, "telemetry", "ingest"); err != nil {
 		return err
 	}
-	for role, scope := range map[string]azure.ID{"Key Vault Secrets User": vault, "Storage Queue Data Contributor": queue} {
-		if err := w.grant(ctx, w.operator(), role, principal, scope); err != nil {
+	for _, right := range []struct {
+		role  string
+		scope azure.ID
+	}{{"Key Vault Secrets User", vault}, {"Storage Queue Data Contributor", queue}} {
+		if err := w.grant(ctx, w.operator(), right.role, principal, right.scope); err != nil {
 			return err
 		}
-		w.changed("%s on %s for %s", role, scope.Name(), id.Name())
+		w.changed("%s on %s for %s", right.role, right.scope.Name(), id.Name())
 	}
 	w.say("The pods of service account telemetry/ingest act as %s, by workload identity:", id.Name())
 	app := pod{cluster: w.prod.id, namespace: "telemetry", name: "ingest", client: client}

@@ -232,9 +232,9 @@ func whole(doc map[string]any, id azure.ID, version string, full bool) any {
 		return fromPlain(doc["properties"])
 	}
 	o := fromPlain(doc).(*object)
-	for name, v := range map[string]string{"apiVersion": version, "resourceId": id.String(), "subscriptionId": id.Subscription(), "resourceGroupName": id.ResourceGroup()} {
-		if _, ok := o.get(name); !ok && v != "" {
-			o.set(name, v)
+	for _, m := range [][2]string{{"apiVersion", version}, {"resourceId", id.String()}, {"subscriptionId", id.Subscription()}, {"resourceGroupName", id.ResourceGroup()}} {
+		if _, ok := o.get(m[0]); !ok && m[1] != "" {
+			o.set(m[0], m[1])
 		}
 	}
 	return o

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -328,7 +329,8 @@ func roleChanged(p *pass, v *estate.Event) (Notice, bool) {
 		return Notice{}, false
 	}
 	for _, s := range p.scenes() {
-		for _, g := range s.Grants {
+		for _, key := range slices.Sorted(maps.Keys(s.Grants)) {
+			g := s.Grants[key]
 			if actors := s.Actors[g.Principal]; g.RoleID == role && len(actors) > 0 {
 				done := "changed"
 				if v.Removes() {
@@ -344,7 +346,8 @@ func roleChanged(p *pass, v *estate.Event) (Notice, bool) {
 
 func identityDeleted(p *pass, v *estate.Event) (Notice, bool) {
 	for _, s := range slices.Backward(p.scenes()) { // the earlier one still has it
-		for _, c := range s.Clusters {
+		for _, key := range slices.Sorted(maps.Keys(s.Clusters)) {
+			c := s.Clusters[key]
 			for _, id := range c.Identities {
 				if id.Resource.Equal(v.Scope) && !v.Scope.IsZero() {
 					return Notice{Text: id.String() + " was deleted; one of the same name is another principal, without its roles", Clusters: []azure.ID{c.ID},

@@ -8,9 +8,12 @@ import (
 )
 
 // members are what the members of every resource's document must be, where they are given.
-var members = map[string]func(any) bool{
-	"properties": isObject, "identity": isObject, "sku": isObject, "plan": isObject, "extendedLocation": isObject,
-	"location": isText, "kind": isText, "managedBy": isText, "tags": isTags, "zones": isTexts,
+var members = []struct {
+	name string
+	is   func(any) bool
+}{
+	{"properties", isObject}, {"identity", isObject}, {"sku", isObject}, {"plan", isObject}, {"extendedLocation", isObject},
+	{"location", isText}, {"kind", isText}, {"managedBy", isText}, {"tags", isTags}, {"zones", isTexts},
 }
 
 func isObject(v any) bool { _, ok := v.(map[string]any); return ok }
@@ -36,12 +39,12 @@ func isTags(v any) bool {
 // shape refuses a document whose members are not of the kind that every provider relies on,
 // and makes its properties an object.
 func (c *Call) shape() *azure.Error {
-	for name, ok := range members {
-		v, given := c.Doc[name]
+	for _, m := range members {
+		v, given := c.Doc[m.name]
 		if given && v == nil {
-			delete(c.Doc, name)
-		} else if given && !ok(v) {
-			return badMember(name, v)
+			delete(c.Doc, m.name)
+		} else if given && !m.is(v) {
+			return badMember(m.name, v)
 		}
 	}
 	Default(c.Doc, "properties", Doc{})

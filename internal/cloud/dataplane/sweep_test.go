@@ -134,7 +134,7 @@ func TestSweepWhenTold(t *testing.T) {
 	s := newService(t, removed)
 	s.write(t, kindSecret, azure.NewGUID().String()+"/left")
 	removed <- struct{}{}
-	for end := time.Now().Add(10 * time.Second); s.count(t, kindSecret) > 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); s.count(t, kindSecret) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is not swept")
 		}

@@ -162,7 +162,7 @@ func (c *graphCall) list() (any, *azure.Error) {
 // listing reads the query options. Those that are not served are refused: an answer without them would be another.
 func (c *graphCall) listing() (l listing, refused *azure.Error) {
 	l.top = defaultPage
-	for option := range c.query {
+	for _, option := range slices.Sorted(maps.Keys(c.query)) {
 		value := c.query.Get(option)
 		switch option {
 		case "$filter":

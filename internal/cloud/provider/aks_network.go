@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -171,7 +173,7 @@ func checkPoolIdentities(c *arm.Call) *azure.Error {
 		if isMachines(p) && arm.Str(p, "vnetSubnetID") != "" && systemAssigned(c.Doc) {
 			return azure.VirtualMachinesSystemAssigned.Format(name)
 		}
-		for member, actions := range reservations {
+		for _, member := range slices.Sorted(maps.Keys(reservations)) {
 			id, err := azure.ParseID(arm.Str(p, member))
 			if err != nil {
 				continue
@@ -179,7 +181,7 @@ func checkPoolIdentities(c *arm.Call) *azure.Error {
 			if systemAssigned(c.Doc) {
 				return azure.CapacityReservationSystemAssigned.Format(name)
 			}
-			if err := controlPlaneMay(c, azure.ResourceMissingPermission, id, actions...); err != nil {
+			if err := controlPlaneMay(c, azure.ResourceMissingPermission, id, reservations[member]...); err != nil {
 				return err
 			}
 		}

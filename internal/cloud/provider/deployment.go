@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -239,8 +240,8 @@ func unknownIn(v any) *template.Unknown {
 	case *template.Unknown:
 		return v
 	case map[string]any:
-		for _, e := range v {
-			if u := unknownIn(e); u != nil {
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			if u := unknownIn(v[k]); u != nil {
 				return u
 			}
 		}

@@ -3,7 +3,9 @@ package provider
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,8 +189,9 @@ func listDeploymentOperations(c *arm.Call) iter.Seq2[arm.Doc, error] {
 			yield(nil, err)
 			return
 		}
-		for key, v := range arm.Map(doc, "_.done") {
-			d, _ := v.(map[string]any)
+		done := arm.Map(doc, "_.done")
+		for _, key := range slices.Sorted(maps.Keys(done)) {
+			d, _ := done[key].(map[string]any)
 			name := nameFrom(c.ID.Key(), key).Hex()[:16]
 			op := arm.Doc{"id": c.ID.Join("operations", name).String(), "operationId": name, "properties": arm.Doc{"provisioningOperation": "Create",
 				"provisioningState": d["state"], "timestamp": d["at"], "duration": "PT0S", "statusCode": "OK",

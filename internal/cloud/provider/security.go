@@ -64,6 +64,16 @@ func checkRoutes(c *arm.Call) *azure.Error {
 	return nil
 }
 
+// ruleWords are the members of a rule that take one of some words.
+var ruleWords = []struct {
+	path    string
+	allowed []string
+}{
+	{"properties.protocol", []string{"*", "Tcp", "Udp", "Icmp", "Esp", "Ah"}},
+	{"properties.access", []string{"Allow", "Deny"}},
+	{"properties.direction", []string{"Inbound", "Outbound"}},
+}
+
 func checkRules(c *arm.Call) *azure.Error {
 	taken := map[string]string{}
 	for _, r := range objects(c.Doc, "properties.securityRules") {
@@ -71,12 +81,11 @@ func checkRules(c *arm.Call) *azure.Error {
 		if priority < 100 || priority > 4096 {
 			return azure.InvalidPriority.Format(azure.Fields{"value": fmt.Sprint(arm.Get(r, "properties.priority"))})
 		}
-		for path, allowed := range map[string][]string{"properties.protocol": {"*", "Tcp", "Udp", "Icmp", "Esp", "Ah"},
-			"properties.access": {"Allow", "Deny"}, "properties.direction": {"Inbound", "Outbound"}} {
-			if arm.Str(r, path) == "" {
-				return azure.MissingNetworkValue.Format(azure.Fields{"path": path, "id": c.ID.Join("securityRules", name).String()})
+		for _, of := range ruleWords {
+			if arm.Str(r, of.path) == "" {
+				return azure.MissingNetworkValue.Format(azure.Fields{"path": of.path, "id": c.ID.Join("securityRules", name).String()})
 			}
-			if err := oneOf(c, r, path, allowed...); err != nil {
+			if err := oneOf(c, r, of.path, of.allowed...); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,8 +71,8 @@ func checkSubnets(c *arm.Call) *azure.Error {
 			if !within(p, space) {
 				return azure.SubnetOutsideNetwork.Format(azure.Fields{"subnet": name, "network": c.ID.Name()})
 			}
-			for other, ranges := range taken {
-				if slices.ContainsFunc(ranges, p.Overlaps) {
+			for _, other := range slices.Sorted(maps.Keys(taken)) {
+				if slices.ContainsFunc(taken[other], p.Overlaps) {
 					return azure.SubnetsOverlap.Format(azure.Fields{"subnet": name, "other": other})
 				}
 			}
