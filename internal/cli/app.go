@@ -37,6 +37,7 @@ type App struct {
 	Out, Err io.Writer
 	Env      []string // as os.Environ
 	Now      func() time.Time
+	found    []*local.Azure // whose connections end with the command
 }
 
 // Main runs the command line of this process and returns its exit code.
@@ -48,7 +49,14 @@ func Main() int {
 }
 
 // Run runs one command line, reports its error and returns the exit code.
-func (a *App) Run(ctx context.Context, args []string) int { return a.execute(ctx, newRoot(a), args) }
+func (a *App) Run(ctx context.Context, args []string) int {
+	defer func() {
+		for _, az := range a.found { // stories run many commands in one process
+			az.Client().CloseIdleConnections()
+		}
+	}()
+	return a.execute(ctx, newRoot(a), args)
+}
 
 func (a *App) execute(ctx context.Context, root *cobra.Command, args []string) (code int) {
 	defer func() {

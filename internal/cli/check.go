@@ -405,13 +405,9 @@ func (a *App) localAzure(ctx context.Context, o sourceOptions, say func(string))
 	if o.Cloud != "" {
 		return nil, usagef("--cloud is for Azure; it does not go with --from %s", local.From)
 	}
-	dir, err := a.dataFolder(o.Data)
+	az, err := a.findLocal(ctx, o.Data)
 	if err != nil {
 		return nil, err
-	}
-	az, err := local.Find(ctx, dir)
-	if err != nil {
-		return nil, unreadError{err}
 	}
 	l, err := estate.LocalAzureAs(az, a.getenv)
 	if err != nil {

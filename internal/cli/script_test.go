@@ -28,6 +28,7 @@ import (
 	"aksid/internal/breakglass"
 	"aksid/internal/cloud"
 	"aksid/internal/drill/act"
+	"aksid/internal/evidence"
 	"aksid/internal/local"
 	"aksid/internal/rbac"
 )
@@ -149,7 +150,7 @@ func TestScripts(t *testing.T) {
 			"principal": principal, "identity": managedIdentity, "reader": reader,
 			"call": call, "officer": officer, "team": team, "request": lastRequest,
 			"cluster": cluster, "gone": gone, "federate": federate, "told": holds, "plane": plane, "empty": empty,
-			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse, "step": writeStep,
+			"hook": hook, "locked": locked, "rules": deployRules, "ask": ask, "refuse": refuse, "step": writeStep, "same": same,
 		},
 	})
 }
@@ -240,6 +241,7 @@ func as(ts *testscript.TestScript, dir, method, path string, body, out any) {
 	ctx := context.Background()
 	az, err := local.Find(ctx, ts.MkAbs(dir))
 	ts.Check(err)
+	defer az.Client().CloseIdleConnections()
 	token, err := az.Token(ctx, az.Operator)
 	ts.Check(err)
 	ts.Check(az.Call(ctx, token, method, path, body, out))
@@ -283,12 +285,50 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 			Issuer struct{ IssuerURL string } `json:"oidcIssuerProfile"`
 		}
 	}
-	for made.Properties.State != "Succeeded" {
+	for ; made.Properties.State != "Succeeded"; time.Sleep(5 * time.Millisecond) {
+		if made.Properties.State == "Failed" {
+			ts.Fatalf("the creation of %s failed", args[1])
+		}
 		as(ts, args[0], http.MethodGet, id+"?api-version=2024-09-01", nil, &made)
 	}
 	ts.Setenv("CLUSTER", id)
 	ts.Setenv("CONTROL_PLANE", made.Identity.PrincipalID)
 	ts.Setenv("ISSUER", made.Properties.Issuer.IssuerURL)
+}
+
+// same checks that two bundles of evidence are the same to the byte, and says which documents are not: same BUNDLE BUNDLE.
+func same(ts *testscript.TestScript, _ bool, args []string) {
+	if ts.ReadFile(args[0]) == ts.ReadFile(args[1]) {
+		return
+	}
+	files := map[string]string{}
+	one, err := evidence.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, f := range one {
+		files[f.Path] = string(f.Data)
+	}
+	other, err := evidence.Read(ts.MkAbs(args[1]))
+	ts.Check(err)
+	for _, f := range other {
+		if diff := unlike(files[f.Path], string(f.Data)); diff != "" {
+			ts.Logf("%s: %s", f.Path, diff)
+		}
+	}
+	ts.Fatalf("%s (%d files) and %s (%d files) are not the same", args[0], len(one), args[1], len(other))
+}
+
+// unlike is where two texts begin to differ.
+func unlike(a, b string) string {
+	was, is := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(was), len(is)) {
+		if was[i] != is[i] {
+			return fmt.Sprintf("line %d is %.200q and %.200q", i+1, was[i], is[i])
+		}
+	}
+	if len(was) != len(is) {
+		return fmt.Sprintf("%d and %d lines", len(was), len(is))
+	}
+	return ""
 }
 
 // empty checks that nothing is in a folder: empty FOLDER.
@@ -327,6 +367,7 @@ func gone(ts *testscript.TestScript, _ bool, args []string) {
 		if !slices.ContainsFunc(left.Value, func(c struct{ Name string }) bool { return c.Name == name }) {
 			return
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

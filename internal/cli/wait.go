@@ -195,5 +195,6 @@ func (a *App) findLocal(ctx context.Context, data string) (*local.Azure, error) 
 	if err != nil {
 		return nil, unreadError{err}
 	}
+	a.found = append(a.found, az)
 	return az, nil
 }

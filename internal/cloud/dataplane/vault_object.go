@@ -167,7 +167,8 @@ func (c *vaultCall) add(tx store.Tx, v *objectVersion, material []byte) error {
 	}
 	id := azure.NewGUID()
 	v.Name, v.Version = h.Name, strings.ReplaceAll(id.String(), "-", "")
-	v.Created, v.Updated = c.Now().Unix(), c.Now().Unix()
+	v.Created = c.Now().Unix()
+	v.Updated = v.Created
 	h.Current = v.Version
 	where := c.versionKey(v.Name, v.Version)
 	v.Sealed = c.seal.seal(where, material)
