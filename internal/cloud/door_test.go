@@ -162,7 +162,7 @@ func TestRoleAssignments(t *testing.T) {
 	if got := op.get(at(rg, name)).ok(200).str("properties.createdBy"); got != op.id {
 		t.Errorf("createdBy is %q", got)
 	}
-	op.put(at(rg, name), body(principal, "Reader")).ok(200)
+	op.put(at(rg, name), body(principal, "Reader")).ok(201)
 	op.put(at(rg, name), body(other, "Reader")).refused(400, "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
 	op.put(at(w.platform, name), body(principal, "Reader")).refused(400, "RoleAssignmentUpdateNotPermitted")
 	op.put(at(rg, guid()), body(principal, "Reader")).refused(409, "RoleAssignmentExists", "The role assignment already exists.")

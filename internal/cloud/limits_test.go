@@ -48,7 +48,7 @@ func TestAssignmentLimit(t *testing.T) {
 	}
 	refusal.refused(400, "RoleAssignmentLimitExceeded", "No more role assignments can be created")
 	w.operator.assign(w.platform, guid(), roles["Reader"], numbered("b", 1), "principalType", "ServicePrincipal").ok(201) // another subscription has its own
-	w.operator.assign(importedSub, numbered("e", 7), roles["Reader"], numbered("a", 7), "principalType", "ServicePrincipal", "description", "what is there can be written").ok(200)
+	w.operator.assign(importedSub, numbered("e", 7), roles["Reader"], numbered("a", 7), "principalType", "ServicePrincipal", "description", "what is there can be written").ok(201)
 	w.operator.delete(importedSub + "/providers/Microsoft.Authorization/roleAssignments/" + numbered("e", 7)).ok(200)
 	assign(100).ok(201)
 	assign(101).refused(400, "RoleAssignmentLimitExceeded")

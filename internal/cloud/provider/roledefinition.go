@@ -2,6 +2,7 @@ package provider
 
 import (
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,17 @@ func roleDoc(scope azure.ID, r *rbac.Role, stored arm.Doc) arm.Doc {
 		props[k] = arm.Get(stored, "properties."+k)
 	}
 	return arm.Doc{"id": roleID(scope, r.ID), "name": r.ID.String(), "type": typeRoleDefinition, "properties": props}
+}
+
+// viewRole is a role as the service answers to a PUT (recorded): with the id that it has everywhere, and as if it were new.
+func viewRole(c *arm.Call, d arm.Doc) {
+	role, err := azure.ParseGUID(arm.Str(d, "name"))
+	if err != nil || c.Method != http.MethodPut {
+		return
+	}
+	d["id"] = roleID(c.ID, role)
+	arm.Set(d, "properties.createdOn", arm.Str(d, "properties.updatedOn"))
+	arm.Set(d, "properties.createdBy", nil)
 }
 
 func permissionDocs(all []rbac.Permission) []any {
