@@ -165,6 +165,10 @@ var (
 var (
 	ManagementGroupCycle = message(400, "BadRequest",
 		"The management group '{name}' cannot be moved under '{parent}', which is below it.", "management groups")
+	ManagementGroupNameTaken = message(409, "AlreadyExists",
+		"The group with the specified name already exists", "recorded")
+	ManagementGroupNameRunes = message(400, "Invalid",
+		"The provided management group name '{name}' has these invalid characters: '{runes}'. The name can only be an ASCII letter, digit, -, _, (, ), .", "recorded")
 	ManagementGroupHasChildren = message(400, "BadRequest",
 		"The management group '{name}' cannot be deleted since '{child}' is under it.", "management groups")
 )

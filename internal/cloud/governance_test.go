@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func TestManagementGroups(t *testing.T) {
 	op.put(low, obj{"properties": obj{"details": obj{"parent": obj{"id": top}}}}).ok(200)
 	op.put(top, obj{"properties": obj{"details": obj{"parent": obj{"id": low}}}}).refused(400, "BadRequest")
 	sub := strings.TrimPrefix(w.hub, "/subscriptions/")
-	op.put(low+"/subscriptions/"+sub, obj{}).ok(204)
+	op.put(low+"/subscriptions/"+sub, obj{}).ok(200)
 	u := w.application("u")
 	w.grantAt(u.id, "Reader", top)
 	if got := u.get("/subscriptions").ok(200).list("id"); !slices.Equal(got, []string{w.hub}) {
@@ -100,7 +101,33 @@ func TestManagementGroups(t *testing.T) {
 		t.Errorf("the group's child is %q", got)
 	}
 	op.delete(top).refused(400, "BadRequest")
-	op.delete(low + "/subscriptions/" + sub).ok(204)
+	op.delete(low).refused(400, "BadRequest", "since '"+sub+"' is under it")
+	if got := op.get(low + "/subscriptions").ok(200); got.str("value.0.properties.displayName") != "Hub" || got.str("value.0.properties.parent.id") != low {
+		t.Errorf("the subscriptions of the group are %s", got.raw)
+	}
+	if got := op.get(top + "?$expand=children&$recurse=true").ok(200); got.str("properties.children.0.children.0.type") != "/subscriptions" || got.str("properties.details.parent.displayName") != "Tenant Root Group" {
+		t.Errorf("the tree is %s", got.raw)
+	}
+	if got := op.get(top + "/descendants").ok(200).list("name"); !slices.Equal(got, []string{"low", sub}) {
+		t.Errorf("the descendants are %v", got)
+	}
+	seen := op.do("POST", "/providers/Microsoft.Management/getEntities", nil).ok(200)
+	for i, name := range seen.list("name") {
+		at := fmt.Sprintf("value.%d.properties.", i)
+		want := map[string]string{"top": "1 1 2 delete", "low": "1 0 1 delete", sub: "0 0 0 delete"}[name]
+		if got := fmt.Sprint(seen.at(at+"numberOfChildren"), seen.at(at+"numberOfChildGroups"), seen.at(at+"numberOfDescendants")) + " " + seen.str(at+"inheritedPermissions"); want != "" && got != want {
+			t.Errorf("%s has %q, want %q", name, got, want)
+		}
+	}
+	if n := len(seen.list("name")); n != 4 { // with the other subscription
+		t.Errorf("%d entities in %s", n, seen.raw)
+	}
+	for name, want := range map[string]string{"top": "AlreadyExists", "free": "", "a!b c": "Invalid"} {
+		if got := op.do("POST", "/providers/Microsoft.Management/checkNameAvailability", obj{"name": name, "type": "Microsoft.Management/managementGroups"}).ok(200); got.str("reason") != want || (want == "") != (got.at("nameAvailable") == true) {
+			t.Errorf("the name %q is %s", name, got.raw)
+		}
+	}
+	op.delete(low + "/subscriptions/" + sub).ok(200)
 	u.get(rg).refused(403, "AuthorizationFailed")
 	stranger := w.application("stranger")
 	stranger.put(low+"/subscriptions/"+sub, obj{}).refused(403, "AuthorizationFailed")
@@ -114,7 +141,7 @@ func TestRolesOfGroups(t *testing.T) {
 	op := w.operator
 	top := "/providers/Microsoft.Management/managementGroups/top"
 	op.put(top, obj{}).ok(200)
-	op.put(top+"/subscriptions/"+strings.TrimPrefix(w.hub, "/subscriptions/"), obj{}).ok(204)
+	op.put(top+"/subscriptions/"+strings.TrimPrefix(w.hub, "/subscriptions/"), obj{}).ok(200)
 	hub, platform := w.group(w.hub, "rg1"), w.group(w.platform, "rg1")
 	u := w.application("u")
 	define := func(scope, name string, permissions obj) string {

@@ -42,7 +42,8 @@ var trimmed = regexp.MustCompile(`(?i)^(GET /subscriptions/[^/]+/(resourcegroups
 	`|GET /subscriptions/[^/]+/resourcegroups/[^/]+/resources(\?|$)` +
 	`|POST /providers/Microsoft.ResourceGraph/resources` +
 	`|PUT /providers/Microsoft.Management/managementGroups/[^/?]+(\?|$)` +
-	`|GET /providers/Microsoft.Management/` +
+	`|GET /providers/Microsoft.Management/managementGroups(\?|$)` +
+	`|POST /providers/Microsoft.Management/(getEntities|checkNameAvailability)(\?|$)` +
 	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions)` +
 	`|GET [^?]+/Microsoft.Authorization/eligibleChildResources` +
 	`|GET [^?]+/Microsoft.Authorization/role[^?]+\?.*as(Target|Requestor|Approver)\(\)` +

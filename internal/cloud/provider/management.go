@@ -1,9 +1,7 @@
 package provider
 
 import (
-	"iter"
 	"regexp"
-	"slices"
 	"strings"
 
 	"aksid/internal/azure"
@@ -18,11 +16,13 @@ func management() arm.Provider {
 	versions := []string{"2023-04-01", "2021-04-01", "2020-05-01", "2020-02-01", "2018-03-01-preview"}
 	return arm.Provider{Namespace: "Microsoft.Management", Types: []arm.Type{
 		{Name: azure.TypeManagementGroup, Since: "2017-08-31-preview", Versions: versions, Place: arm.InTenant, AnyoneCreates: true, Trims: true,
-			Codes: arm.Codes{Create: 200, Delete: 204}, Check: checkManagementGroup, View: viewManagementGroup, Deleted: managementGroupDeleted,
+			Codes: arm.Codes{Create: 200, Delete: 204}, Check: checkManagementGroup, View: viewManagementGroup, Guard: guardChildren, Deleted: managementGroupDeleted,
 			Keep: []string{"properties.displayName", "properties.details"}},
-		{Name: typeGroupSubscription, Since: "2017-08-31-preview", Versions: versions, Place: arm.InTenant, Codes: arm.Codes{Create: 204, Update: 204, Delete: 204},
+		{Name: typeGroupSubscription, Since: "2017-08-31-preview", Versions: versions, Place: arm.InTenant, Codes: arm.Codes{Create: 200, Update: 200, Delete: 200},
 			Body: noBody, Check: checkGroupSubscription, Deleted: groupSubscriptionDeleted},
-		{Name: "Microsoft.Management/getEntities", Since: "2018-03-01-preview", Versions: versions, Place: arm.InTenant, Open: true, List: listEntities},
+		{Name: azure.TypeManagementGroup + "/descendants", Since: "2018-03-01-preview", Versions: versions, Place: arm.InTenant, ReadOnly: true, List: listDescendants},
+		{Name: "Microsoft.Management/getEntities", Since: "2018-03-01-preview", Versions: versions, Place: arm.InTenant, Single: true, Open: true, Get: getEntities},
+		{Name: "Microsoft.Management/checkNameAvailability", Since: "2018-03-01-preview", Versions: versions, Place: arm.InTenant, Single: true, Open: true, Get: groupNameAvailability},
 	}}
 }
 
@@ -42,7 +42,10 @@ func NewRootGroup(tenant azure.GUID) arm.Doc {
 		"properties": arm.Doc{"tenantId": tenant.String(), "displayName": "Tenant Root Group", "details": arm.Doc{"version": 1}}}
 }
 
-var managementGroupName = regexp.MustCompile(`^[\w().-]{0,89}[\w()-]$`)
+var (
+	managementGroupName = regexp.MustCompile(`^[\w().-]{0,89}[\w()-]$`)
+	managementGroupRune = regexp.MustCompile(`[\w().-]`)
+)
 
 // checkManagementGroup puts a group under its parent; who makes one owns it, as in a tenant without hierarchy settings.
 func checkManagementGroup(c *arm.Call) *azure.Error {
@@ -71,7 +74,7 @@ func checkManagementGroup(c *arm.Call) *azure.Error {
 	}
 	arm.Default(c.Doc, "properties.displayName", c.ID.Name())
 	arm.Set(c.Doc, "properties.tenantId", c.Tenant().String())
-	arm.Set(c.Doc, "properties.details", arm.Doc{"version": 1, "parent": arm.Doc{"id": parent.String(), "name": parent.Name()},
+	arm.Set(c.Doc, "properties.details", arm.Doc{"version": 1, "parent": arm.Doc{"id": parent.String()},
 		"updatedTime": c.Now.Format("2006-01-02T15:04:05.0000000Z"), "updatedBy": c.Caller.ID.String()})
 	if err := c.PutParent(c.ID, parent); err != nil {
 		return arm.Fault(err)
@@ -94,36 +97,44 @@ func ownManagementGroup(c *arm.Call) *azure.Error {
 	return err
 }
 
-// viewManagementGroup adds the children where the request expands them.
+// viewManagementGroup names the parent, and adds the children where the request expands them.
 func viewManagementGroup(c *arm.Call, d arm.Doc) {
-	if !strings.Contains(strings.ToLower(strings.Join(slices.Concat(c.Query["$expand"], c.Query["%24expand"]), ",")), "children") {
-		return
+	if parent, err := azure.ParseID(arm.Str(d, "properties.details.parent.id")); err == nil {
+		arm.Set(d, "properties.details.parent", arm.Doc{"id": parent.String(), "name": parent.Name(), "displayName": entityName(c, parent)})
 	}
-	children := []any{}
-	for child, err := range c.Children(azure.MustID(arm.Str(d, "id"))) {
-		doc, loadErr := c.Load(child)
-		if err != nil || loadErr != nil || doc == nil {
-			continue
-		}
-		typ, name := "/subscriptions", arm.Str(doc, "displayName")
-		if child.Subscription() == "" {
-			typ, name = azure.TypeManagementGroup, arm.Str(doc, "properties.displayName")
-		}
-		children = append(children, arm.Doc{"id": child.String(), "name": child.Name(), "type": typ, "displayName": name})
+	if strings.Contains(strings.ToLower(c.Query.Get("$expand")), "children") {
+		arm.Set(d, "properties.children", children(c, azure.MustID(arm.Str(d, "id")), strings.EqualFold(c.Query.Get("$recurse"), "true")))
 	}
-	arm.Set(d, "properties.children", children)
 }
 
-// managementGroupDeleted refuses to leave children without a parent.
-func managementGroupDeleted(c *arm.Call) *azure.Error {
+// children are the groups and subscriptions under a group, one level of them or all.
+func children(c *arm.Call, group azure.ID, all bool) []any {
+	out := []any{}
+	for child, err := range c.Children(group) {
+		if err != nil {
+			continue
+		}
+		d := arm.Doc{"id": child.String(), "type": entityType(child), "name": child.Name(), "displayName": entityName(c, child)}
+		if below := children(c, child, all); all && len(below) > 0 {
+			d["children"] = below
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// guardChildren refuses to leave children without a parent.
+func guardChildren(c *arm.Call) *azure.Error {
 	for child, err := range c.Children(c.ID) {
 		if err != nil {
 			return arm.Fault(err)
 		}
 		return azure.ManagementGroupHasChildren.Format(azure.Fields{"name": c.ID.Name(), "child": child.Name()})
 	}
-	return arm.Fault(c.DropParent(c.ID))
+	return nil
 }
+
+func managementGroupDeleted(c *arm.Call) *azure.Error { return arm.Fault(c.DropParent(c.ID)) }
 
 // checkGroupSubscription moves a subscription: who does it needs the group, and the right to assign roles on the subscription.
 func checkGroupSubscription(c *arm.Call) *azure.Error {
@@ -144,26 +155,12 @@ func checkGroupSubscription(c *arm.Call) *azure.Error {
 			}
 		}
 	}
-	c.Doc["properties"] = arm.Doc{"tenant": c.Tenant().String(), "parent": arm.Doc{"id": c.ID.Parent().String()}, "state": "Active"}
+	c.Doc["properties"] = arm.Doc{"displayName": entityName(c, sub), "tenant": c.Tenant().String(), "state": "Active",
+		"parent": arm.Doc{"id": c.ID.Parent().String(), "name": nil, "displayName": nil}}
 	return arm.Fault(c.PutParent(sub, c.ID.Parent()))
 }
 
 // groupSubscriptionDeleted moves a subscription back under the root group.
 func groupSubscriptionDeleted(c *arm.Call) *azure.Error {
 	return arm.Fault(c.PutParent(azure.SubscriptionID(c.ID.Name()), RootGroup(c.Tenant())))
-}
-
-// listEntities lists the groups and subscriptions that the caller sees, with what they are under.
-func listEntities(c *arm.Call) iter.Seq2[arm.Doc, error] {
-	return func(yield func(arm.Doc, error) bool) {
-		for d, err := range c.Resources(azure.Root, azure.TypeManagementGroup) {
-			if err == nil && !c.May(azure.TypeManagementGroup+"/read", azure.MustID(arm.Str(d, "id"))) {
-				continue
-			}
-			if err != nil || !yield(arm.Doc{"id": d["id"], "name": d["name"], "type": azure.TypeManagementGroup, "properties": arm.Doc{
-				"displayName": arm.Str(d, "properties.displayName"), "tenantId": c.Tenant().String(), "parent": arm.Doc{"id": arm.Get(d, "properties.details.parent.id")}}}, nil) {
-				return
-			}
-		}
-	}
 }
