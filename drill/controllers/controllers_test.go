@@ -68,6 +68,13 @@ func TestEverythingWorks(t *testing.T) {
 	if !strings.HasPrefix(internal.Result, "10.224.") {
 		t.Errorf("%+v", internal)
 	}
+	vnet := a.nodes.Resource("Microsoft.Network/virtualNetworks", a.spec.Config["vnetName"].(string))
+	a.call(t, http.MethodPut, vnet.Join("subnets", "inside"), map[string]any{"properties": map[string]any{"addressPrefix": "10.225.0.0/24"}})
+	inside := worked(t, c, act.Step{Kind: act.CreateService, Name: "inside", Internal: true, Subnet: "inside"})
+	if !strings.HasPrefix(inside.Result, "10.225.0.") {
+		t.Errorf("%+v", inside)
+	}
+	worked(t, c, act.Step{Kind: act.DeleteService, Name: "inside"})
 	worked(t, c, act.Step{Kind: act.DeleteService, Name: "internal"})
 	worked(t, c, act.Step{Kind: act.DeleteService, Name: "external"})
 

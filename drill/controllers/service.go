@@ -19,6 +19,7 @@ const namespace = "default"
 // Annotations of services (k8s.io/legacy-cloud-providers/azure).
 const (
 	internalService = "service.beta.kubernetes.io/azure-load-balancer-internal"
+	internalSubnet  = "service.beta.kubernetes.io/azure-load-balancer-internal-subnet"
 	addressGroup    = "service.beta.kubernetes.io/azure-load-balancer-resource-group"
 )
 
@@ -38,6 +39,9 @@ func (c *Cluster) createService(step act.Step) (string, error) {
 	}
 	if step.Internal {
 		metav1.SetMetaDataAnnotation(&svc.ObjectMeta, internalService, "true")
+	}
+	if step.Subnet != "" {
+		metav1.SetMetaDataAnnotation(&svc.ObjectMeta, internalSubnet, step.Subnet)
 	}
 	if step.Group != "" {
 		metav1.SetMetaDataAnnotation(&svc.ObjectMeta, addressGroup, step.Group)

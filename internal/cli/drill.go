@@ -53,7 +53,8 @@ clusters: production's identities acted out here, and nothing there is touched.
 With --agreement, random clusters with random grants are predicted and acted out, in a local Azure of their own.
 
 Exit codes: 0 everything worked (with --agreement: and was predicted), 1 something was refused or not predicted,
-2 wrong usage or input, 3 the local Azure or the controllers' program cannot be reached.`,
+2 wrong usage or input, or another drill is under way, 3 the local Azure or the controllers' program cannot be reached, or no
+cluster can be drilled.`,
 		Example: `  aksid drill
   aksid drill freight-prod --registry freightacr --only internal,image
   aksid drill -n aks1 --as-if "grant Network Contributor to id-aks1 at /subscriptions/…/subnets/snet-aks"
@@ -138,6 +139,9 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 	if err := errors.Join(err, r.Print(a.Out, o.Output, a.colour())); err != nil {
 		return err
 	}
+	if r.Undrilled() {
+		return unreadf("no cluster could be drilled")
+	}
 	if s := r.Summary; s.Refused+s.Failed+s.Leaked+s.Unforeseen > 0 {
 		return errFindings
 	}
@@ -148,6 +152,9 @@ func runDrill(ctx context.Context, a *App, o drillOptions) (err error) {
 func (a *App) beginDrill(ctx context.Context, d *drill.Drill) (end func() error, err error) {
 	if n, err := sweep(); n > 0 || err != nil {
 		a.note("removed %s of drills that were killed%s", several(n, "temporary folder"), because(err))
+	}
+	if d.CopyOf != "" { // it goes as a whole
+		return func() error { return nil }, nil
 	}
 	left, end, err := d.Begin(ctx)
 	for _, l := range left {

@@ -113,6 +113,9 @@ func (a Agreement) batch(ctx context.Context, first, n int, t *tallying) (err er
 	}); err != nil {
 		return err
 	}
+	if _, err := az.AdvanceClock(ctx, laterBy); err != nil {
+		return err
+	}
 	e, err := readAll(ctx, az, all)
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func (o *operator) forget(ctx context.Context, action azure.Action, all []*confi
 	}
 	for _, sub := range o.Subscriptions {
 		scope := azure.SubscriptionID(sub.ID)
-		role, err := o.defineRole(ctx, scope, "forgotten", []string{string(action)}, []string{})
+		role, err := o.defineRole(ctx, scope, "forgotten", []string{string(action)}, []string{}, []string{})
 		if err != nil {
 			return err
 		}

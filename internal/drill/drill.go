@@ -156,15 +156,44 @@ func (d Drill) say(format string, args ...any) {
 	}
 }
 
+// busy says what AKS is at with a cluster; "": nothing, or that is not known. What changes meanwhile could not be put back.
+func busy(c *estate.Cluster) string {
+	switch state := c.Text("properties.provisioningState"); strings.ToLower(state) {
+	case "", "succeeded", "failed", "canceled":
+		return ""
+	default:
+		return "AKS is not done with it yet: its state is " + state + "; drill it when that is Succeeded"
+	}
+}
+
+// nodeless says why a cluster has no nodes.
+func nodeless(c *estate.Cluster) string {
+	switch {
+	case strings.EqualFold(c.Text("properties.powerState.code"), "Stopped"):
+		return fmt.Sprintf("it is stopped, and has no nodes; start it with: az aks start -g %s -n %s", c.ID.ResourceGroup(), c.ID.Name())
+	case len(c.Pools()) == 0:
+		return "it has no node pools"
+	case strings.EqualFold(c.Text("properties.provisioningState"), "Failed"):
+		return "it has no nodes: what AKS did to it last has failed"
+	}
+	return ErrNoNodes.Error()
+}
+
 // cluster drills one cluster and puts it back, also when it is interrupted.
 func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.Estate, c *estate.Cluster) (out Cluster, err error) {
 	out = Cluster{ID: c.ID, Name: c.ID.Name(), ResourceGroup: c.ID.ResourceGroup(), Subscription: e.SubscriptionName(c.ID.Subscription()), Operations: []Performance{}}
-	s, err := setScene(ctx, o, e, c)
-	if errors.Is(err, ErrNoNodes) || errors.Is(err, errNoIdentity) {
-		out.NotDrilled = err.Error()
+	if out.NotDrilled = busy(c); out.NotDrilled != "" {
 		return out, nil
 	}
-	if err != nil {
+	s, err := setScene(ctx, o, e, c)
+	switch {
+	case errors.Is(err, ErrNoNodes):
+		out.NotDrilled = nodeless(c)
+		return out, nil
+	case errors.Is(err, errNoIdentity):
+		out.NotDrilled = err.Error()
+		return out, nil
+	case err != nil:
 		return out, err
 	}
 	out.Identity, s.faults, s.copies, s.journal = s.control.Name, d.Faults, d.Copies, d.journal
@@ -187,6 +216,11 @@ func (d Drill) cluster(ctx context.Context, o *operator, p *Program, e *estate.E
 	}()
 	out.Operations, err = s.perform(ctx, p, s.parts(d.wanted), "")
 	return out, err
+}
+
+// Undrilled reports whether there are clusters, and none of them could be drilled.
+func (r Result) Undrilled() bool {
+	return len(r.Clusters) > 0 && !slices.ContainsFunc(r.Clusters, func(c Cluster) bool { return c.NotDrilled == "" })
 }
 
 func (s *Summary) add(all []Performance) {

@@ -303,3 +303,29 @@ func TestStartInterrupted(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A cluster that cannot be drilled says why, and what to do.
+func TestNotDrilled(t *testing.T) {
+	pools := []any{map[string]any{"name": "p", "count": 0}}
+	for want, properties := range map[string]map[string]any{
+		"its state is Updating":  {"provisioningState": "Updating"},
+		"az aks start -g rg":     {"provisioningState": "Succeeded", "powerState": map[string]any{"code": "Stopped"}, "agentPoolProfiles": pools},
+		"it has no node pools":   {"agentPoolProfiles": []any{}},
+		"did to it last":         {"provisioningState": "Failed", "agentPoolProfiles": pools},
+		"it has no nodes":        {"provisioningState": "succeeded", "agentPoolProfiles": pools},
+		"its state is Creating;": {"provisioningState": "Creating"},
+	} {
+		c := &estate.Cluster{Resource: estate.Resource{ID: clusterID, Doc: map[string]any{"properties": properties}}}
+		why := busy(c)
+		if why == "" {
+			why = nodeless(c)
+		}
+		if !strings.Contains(why, want) {
+			t.Errorf("%v: %q", properties, why)
+		}
+	}
+	r := Result{Clusters: []Cluster{{NotDrilled: "x"}, {}}}
+	if r.Undrilled() || !(Result{Clusters: r.Clusters[:1]}).Undrilled() || (Result{}).Undrilled() {
+		t.Error("whether any cluster was drilled")
+	}
+}

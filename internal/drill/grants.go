@@ -3,9 +3,11 @@ package drill
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"aksid/internal/azure"
 	"aksid/internal/local"
@@ -18,6 +20,7 @@ type wish struct {
 	kubelet       bool // the kubelet's; else the control plane's
 	role          string
 	actions, data []string // of a custom role that is enough
+	lacks         []string // actions that were taken out of these
 }
 
 // Rights that the documents name (aks-service-permissions, azure-permissions of the cloud provider), and those that
@@ -51,8 +54,10 @@ var (
 // wishes are what the configuration's cluster should have, beside AKS's own grant.
 func (c *configuration) wishes() []wish {
 	var all []wish
-	for _, id := range c.subnets {
-		all = append(all, wish{scope: id, role: "Network Contributor", actions: subnetRights})
+	for _, id := range append(slices.Clone(c.subnets), c.pods, c.frontend) {
+		if !id.IsZero() {
+			all = append(all, wish{scope: id, role: "Network Contributor", actions: subnetRights})
+		}
 	}
 	if !c.table.IsZero() {
 		all = append(all, wish{scope: c.table, role: "Network Contributor", actions: tableRights})
@@ -127,10 +132,13 @@ func (c *configuration) grantAll(ctx context.Context) error {
 
 // grantAllButOne gives a custom role for every wish, and for the node resource group; one action of one of them is missing.
 func (c *configuration) grantAllButOne(ctx context.Context, who people) error {
-	if err := c.dropOwnGrant(ctx, who); err != nil {
-		return err
+	all := c.wishes()
+	if !c.lockdown {
+		if err := c.dropOwnGrant(ctx, who); err != nil {
+			return err
+		}
+		all = append(all, wish{scope: c.nodeGroup(), actions: nodeGroupRights})
 	}
-	all := append(c.wishes(), wish{scope: c.nodeGroup(), actions: nodeGroupRights})
 	missing := c.chooseMissing(all)
 	for _, w := range all {
 		own := len(w.actions) + len(w.data)
@@ -174,6 +182,7 @@ func (c *configuration) without(w wish, n int) wish {
 		list, n = &w.data, n-len(w.actions)
 	}
 	c.say("a custom role on %s without %s", w.scope, (*list)[n])
+	w.lacks = append(slices.Clone(w.lacks), (*list)[n])
 	*list = slices.Delete(slices.Clone(*list), n, n+1)
 	return w
 }
@@ -185,7 +194,7 @@ func (c *configuration) nodeGroup() azure.ID {
 // grantNodeGroup leaves AKS's own grant alone, or takes it away, or puts a custom role in its place.
 func (c *configuration) grantNodeGroup(ctx context.Context, who people) error {
 	n := c.IntN(100)
-	if n < 50 {
+	if n < 50 || c.lockdown { // where nobody can change AKS's grant
 		return nil
 	}
 	if err := c.dropOwnGrant(ctx, who); err != nil {
@@ -239,7 +248,9 @@ func (c *configuration) grant(ctx context.Context, w wish, who people) error {
 	case n < 80 && c.abac && w.kubelet:
 		c.say("%s %s, for some repositories", w.role, at)
 		return c.give(ctx, roleOf(w.role), to, where, doc{"conditionVersion": "2.0", "condition": aboutRepositories})
-	case n < 84:
+	case n < 82:
+		return c.giveForAWhile(ctx, w, to, where, at)
+	case n < 85:
 		c.say("%s %s, but to the wrong principal", w.role, at)
 		return c.give(ctx, roleOf(w.role), pick(c, who.wrong, other), where, nil)
 	case n < 94:
@@ -308,11 +319,46 @@ func (c *configuration) giveCustom(ctx context.Context, w wish, to azure.Princip
 		return nil
 	}
 	c.say("a custom role on %s", w.scope)
-	role, err := c.defineRole(ctx, w.scope, "drill", w.actions, w.data)
+	actions, not := w.actions, []string{}
+	if len(w.data) == 0 && c.chance(25) {
+		c.say("its actions are written with stars, and exceptions")
+		actions, not = starred(w.actions), append(not, w.lacks...)
+	}
+	role, err := c.defineRole(ctx, w.scope, "drill", actions, not, w.data)
 	if err != nil {
 		return err
 	}
 	return c.give(ctx, role, to, w.scope, nil)
+}
+
+// starred are all actions of the providers of some.
+func starred(actions []string) []string {
+	all := map[string]bool{}
+	for _, a := range actions {
+		provider, _, _ := strings.Cut(a, "/")
+		all[provider+"/*"] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// laterBy is how much later it is when clusters act than when roles were given for a while.
+const laterBy = 10 * time.Minute
+
+// giveForAWhile gives a role for a time that has ended, or has not, when the cluster acts: by Privileged Identity Management.
+func (c *configuration) giveForAWhile(ctx context.Context, w wish, to azure.PrincipalID, where azure.ID, at string) error {
+	duration := pick(c, "PT5M", "PT8H")
+	c.say("%s %s, for %s of which %s are over", w.role, at, duration, laterBy)
+	if where.Equal(topGroup) {
+		where = w.scope
+	}
+	id := where.Resource("Microsoft.Authorization/roleAssignmentScheduleRequests", azure.NewGUID().String())
+	_, err := c.put(ctx, id, doc{"properties": doc{"principalId": to.String(), "requestType": "AdminAssign", "justification": "drill",
+		"roleDefinitionId": azure.SubscriptionID(where.Subscription()).Resource("Microsoft.Authorization/roleDefinitions", roleOf(w.role).String()).String(),
+		"scheduleInfo":     doc{"expiration": doc{"type": "AfterDuration", "duration": duration}}}})
+	if isStatus(err, 409) || hasCode(err, azure.RoleAssignmentExists.Code) {
+		return nil
+	}
+	return err
 }
 
 // deny sometimes adds a deny assignment.
@@ -320,7 +366,7 @@ func (c *configuration) deny(ctx context.Context, who people) error {
 	if !c.chance(12) {
 		return nil
 	}
-	scope := pick(c, append([]azure.ID{c.nodeGroup(), c.nodeGroup(), c.shared, c.near()}, c.subnets...)...)
+	scope := pick(c, append(c.lockable(), c.subnets...)...)
 	action := pick(c, "Microsoft.Network/*/write", "Microsoft.Network/*/join/action", "*/delete", "Microsoft.Compute/disks/*", "Microsoft.Network/publicIPAddresses/*",
 		"Microsoft.ContainerRegistry/registries/*", "Microsoft.Network/virtualNetworks/subnets/join/action", "Microsoft.Network/routeTables/write")
 	properties := doc{"denyAssignmentName": fmt.Sprintf("deny %05d", c.number), "permissions": []any{doc{"actions": []any{action}, "notActions": []any{}, "dataActions": []any{}, "notDataActions": []any{}}},
@@ -335,12 +381,20 @@ func (c *configuration) deny(ctx context.Context, who people) error {
 	return err
 }
 
+// lockable are the resource groups that the operator can change rights in.
+func (c *configuration) lockable() []azure.ID {
+	if c.lockdown {
+		return []azure.ID{c.shared, c.near()}
+	}
+	return []azure.ID{c.nodeGroup(), c.nodeGroup(), c.shared, c.near()}
+}
+
 // lock sometimes locks a resource group.
 func (c *configuration) lock(ctx context.Context) error {
 	if !c.chance(8) {
 		return nil
 	}
-	scope, level := pick(c, c.nodeGroup(), c.shared, c.near()), pick(c, "CanNotDelete", "ReadOnly")
+	scope, level := pick(c, c.lockable()...), pick(c, "CanNotDelete", "ReadOnly")
 	c.say("%s is locked: %s", scope, level)
 	_, err := c.put(ctx, scope.Resource("Microsoft.Authorization/locks", "drill"), doc{"properties": doc{"level": level}})
 	return err

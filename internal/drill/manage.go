@@ -166,9 +166,14 @@ func (s *scene) manage(ctx context.Context, part part) (Acted, error) {
 		s.copy, s.dropCopy = &operator{Azure: az}, stop
 	}
 	begun := time.Now()
-	err := part.manage(ctx, s.copy, s, part.target)
+	bounded, cancel := context.WithTimeoutCause(ctx, patience, errUnended)
+	defer cancel()
+	err := part.manage(bounded, s.copy, s, part.target)
 	if ctx.Err() != nil {
 		return Acted{}, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = context.Cause(bounded)
 	}
 	a := managed(err)
 	a.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
@@ -186,6 +191,9 @@ func (s *scene) leaveCopy() error {
 	s.copy = nil
 	return s.dropCopy()
 }
+
+// errUnended says that the copy cannot go on with what it began.
+var errUnended = fmt.Errorf("AKS has not ended it within %s; is there room in the temporary folder?", patience)
 
 // managed reads how a change ended that AKS was asked for.
 func managed(err error) Acted {

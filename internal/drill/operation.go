@@ -89,6 +89,17 @@ var operations = []*Operation{
 		targets: always, touches: internalService(false), step: remove("drill-internal"),
 	},
 	{
+		Name: "subnet-service", Group: "subnet", Title: "internal LoadBalancer service in subnet {target}",
+		targets: func(s *scene) []azure.ID { return s.subnets() }, touches: subnetService(true),
+		step: func(_ *scene, id azure.ID) act.Step {
+			return act.Step{Kind: act.CreateService, Name: "drill-in-subnet", Internal: true, Subnet: id.Name()}
+		},
+	},
+	{
+		Name: "subnet-service-deletion", Group: "subnet", Title: "deletion of the service in subnet {target}", After: "subnet-service",
+		targets: func(s *scene) []azure.ID { return s.subnets() }, touches: subnetService(false), step: remove("drill-in-subnet"),
+	},
+	{
 		Name: "static-ip-service", Group: "static-ip", Title: "external service with address {target}",
 		targets: func(s *scene) []azure.ID { return s.addresses },
 		touches: staticService(true), older: []older{{publicIPs, "write", "Kubernetes 1.29 writes a tag on the user's address; today's provider leaves it alone"}},
@@ -245,14 +256,21 @@ func (s *scene) membership(create bool) []touch {
 }
 
 func internalService(create bool) func(*scene, azure.ID) []touch {
-	return func(s *scene, _ azure.ID) []touch {
-		t := s.membership(create)
-		t = append(t, touch{typ: publicIPs, verbs: "read", where: s.inNodeGroup}, touch{typ: securityGroups, verbs: "read", where: s.inNodeGroup})
-		if create {
-			t = append(t, touch{typ: estate.TypeSubnet, verbs: "read", where: func(scope azure.ID) bool { return scope.Contains(s.subnet()) }})
-		}
-		return t
+	return func(s *scene, _ azure.ID) []touch { return s.internal(create, s.subnet(), "read") }
+}
+
+// subnetService: the frontend stands in another subnet than the nodes.
+func subnetService(create bool) func(*scene, azure.ID) []touch {
+	return func(s *scene, subnet azure.ID) []touch { return s.internal(create, subnet, "read join") }
+}
+
+// internal: the provider reads the subnet of the frontend that it makes.
+func (s *scene) internal(create bool, subnet azure.ID, verbs string) []touch {
+	t := append(s.membership(create), touch{typ: publicIPs, verbs: "read", where: s.inNodeGroup}, touch{typ: securityGroups, verbs: "read", where: s.inNodeGroup})
+	if create {
+		t = append(t, touch{typ: estate.TypeSubnet, verbs: verbs, where: func(scope azure.ID) bool { return scope.Contains(subnet) }})
 	}
+	return t
 }
 
 // staticService: the address is the user's, and stays.

@@ -172,6 +172,44 @@ func TestPredict(t *testing.T) {
 	}
 }
 
+// An internal service that names a subnet takes rights there; one that names the nodes' own, or by a path, is as any other.
+func TestPredictInSubnet(t *testing.T) {
+	kube, err := estate.NewKube(inSubnet("frontends"), inSubnet("frontends"), inSubnet(subnetID.Name()), inSubnet("a/b"), inSubnet(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frontends := subnetID.Parent().Join("subnets", "frontends")
+	op := operationNamed(t, "subnet-service")
+	for _, c := range []struct {
+		role    string // on that subnet
+		missing []azure.Action
+	}{
+		{"Network Contributor", nil},
+		{"Reader", []azure.Action{"Microsoft.Network/virtualNetworks/subnets/join/action"}},
+	} {
+		s := staged(nil, grantOf("Contributor", controlOID, nodesID), grantOf("Network Contributor", controlOID, subnetID), grantOf(c.role, controlOID, frontends))
+		s.estate.AddKube(s.Cluster, kube)
+		if s.targets, err = readTargets(t.Context(), nil, s.estate, s.Cluster); err != nil {
+			t.Fatal(err)
+		}
+		all := op.targets(s)
+		if len(all) != 1 || !all[0].Equal(frontends) {
+			t.Fatalf("subnets: %v", all)
+		}
+		var missing []azure.Action
+		for _, l := range s.predict(op, all[0], "").Missing {
+			missing = append(missing, l.Action)
+		}
+		if !slices.Equal(missing, c.missing) {
+			t.Errorf("with %s: %v", c.role, missing)
+		}
+	}
+}
+
+func inSubnet(name string) map[string]any {
+	return doc{"kind": "Service", "metadata": doc{"name": "s", "annotations": doc{annotationInternal: "true", annotationSubnet: name}}, "spec": doc{"type": "LoadBalancer"}}
+}
+
 // What is taken out of the catalogue is not predicted.
 func TestPredictWithout(t *testing.T) {
 	s := staged(nil, grantOf("Contributor", controlOID, nodesID), grantOf("Reader", controlOID, subnetID))

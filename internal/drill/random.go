@@ -27,6 +27,9 @@ type configuration struct {
 	identity      azure.ID // user-assigned control plane, or none
 	kubelet       azure.ID // brought kubelet identity, or none
 	subnets       []azure.ID
+	pods          azure.ID // the pods' subnet, if they have one
+	frontend      azure.ID // a subnet for internal services
+	gateway       azure.ID // NAT gateway
 	table         azure.ID
 	outbound      azure.ID // address or prefix
 	encryption    azure.ID // disk encryption set
@@ -38,6 +41,7 @@ type configuration struct {
 	registry      azure.ID
 	objects       []map[string]any  // of Kubernetes
 	groups        map[string]bool   // of the operations that are tried
+	lockdown      bool              // nobody but AKS and the cluster's identity may change the node resource group
 	control       azure.PrincipalID // who the control plane acts as; zero for a system-assigned identity before there is a cluster
 	old           bool              // a service principal is control plane and kubelet in one
 }
@@ -76,7 +80,7 @@ func pick[T any](c *configuration, all ...T) T { return all[c.IntN(len(all))] }
 // build makes everything: first the cluster, with what its creation takes, then the grants that are tried.
 func (c *configuration) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.makeGroups, c.makeIdentity, c.makeNetwork, c.makeOutbound, c.makeEncryption, c.makeTargets, c.makeCluster, c.grantAll,
+		c.makeGroups, c.makeIdentity, c.makeNetwork, c.makeOutbound, c.makeLockdown, c.makeEncryption, c.makeTargets, c.makeCluster, c.grantAll,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("configuration %d: %w", c.number, err)
@@ -180,7 +184,7 @@ func (c *configuration) makeNetwork(ctx context.Context) error {
 	c.set(plugin, "networkProfile", "networkPlugin")
 	pools := 1 + c.IntN(2)
 	if c.chance(65) {
-		if err := c.makeSubnets(ctx, pools, plugin == "kubenet"); err != nil {
+		if err := c.makeSubnets(ctx, pools, plugin == "kubenet", plugin == "azure"); err != nil {
 			return err
 		}
 	}
@@ -188,7 +192,10 @@ func (c *configuration) makeNetwork(ctx context.Context) error {
 	for i := range pools {
 		pool := doc{"name": fmt.Sprintf("pool%d", i), "mode": "System", "count": 1 + c.IntN(2), "vmSize": "Standard_DS2_v2", "type": "VirtualMachineScaleSets"}
 		if len(c.subnets) > 0 {
-			pool["vnetSubnetID"] = c.subnets[i%len(c.subnets)].String()
+			pool["vnetSubnetID"] = c.odd(c.subnets[i%len(c.subnets)])
+		}
+		if !c.pods.IsZero() {
+			pool["podSubnetID"] = c.odd(c.pods)
 		}
 		all = append(all, pool)
 	}
@@ -196,8 +203,17 @@ func (c *configuration) makeNetwork(ctx context.Context) error {
 	return nil
 }
 
+// odd is an id as it may stand in a document: some write the name of a resource group as it is not, and Azure does not mind.
+func (c *configuration) odd(id azure.ID) string {
+	if !c.chance(15) {
+		return id.String()
+	}
+	group := "/" + id.ResourceGroup() + "/"
+	return strings.Replace(id.String(), group, strings.ToUpper(group), 1)
+}
+
 // makeSubnets makes a brought network. A system-assigned control plane cannot have a brought route table with kubenet.
-func (c *configuration) makeSubnets(ctx context.Context, pools int, kubenet bool) error {
+func (c *configuration) makeSubnets(ctx context.Context, pools int, kubenet, ownPods bool) error {
 	vnet := c.shared.Resource(estate.TypeNetwork, "vnet")
 	if (!kubenet || !c.control.IsZero()) && c.chance(60) {
 		c.table = c.shared.Resource(estate.TypeRouteTable, "routes")
@@ -205,16 +221,22 @@ func (c *configuration) makeSubnets(ctx context.Context, pools int, kubenet bool
 			return err
 		}
 	}
+	if err := c.makeGateway(ctx); err != nil {
+		return err
+	}
 	n := 1
 	if pools > 1 && c.chance(50) {
 		n = 2
 	}
-	var subnets []any
+	subnets := c.sideSubnets(vnet, ownPods)
 	for i := range n {
 		id := vnet.Join("subnets", fmt.Sprintf("nodes%d", i))
 		properties := doc{"addressPrefix": fmt.Sprintf("10.1.%d.0/24", i)}
 		if !c.table.IsZero() {
 			properties["routeTable"] = doc{"id": c.table.String()}
+		}
+		if !c.gateway.IsZero() {
+			properties["natGateway"] = doc{"id": c.gateway.String()}
 		}
 		c.subnets = append(c.subnets, id)
 		subnets = append(subnets, doc{"name": id.Name(), "properties": properties})
@@ -223,19 +245,64 @@ func (c *configuration) makeSubnets(ctx context.Context, pools int, kubenet bool
 	return c.make(ctx, vnet, doc{"properties": doc{"addressSpace": doc{"addressPrefixes": []any{"10.1.0.0/16"}}, "subnets": subnets}})
 }
 
+// sideSubnets are the subnets of a network in which no nodes stand.
+func (c *configuration) sideSubnets(vnet azure.ID, ownPods bool) (all []any) {
+	if ownPods && c.chance(35) {
+		c.pods = vnet.Join("subnets", "pods")
+		c.say("pods in a subnet of their own")
+		all = append(all, doc{"name": "pods", "properties": doc{"addressPrefix": "10.1.64.0/20"}})
+	}
+	if c.chance(40) {
+		c.frontend = vnet.Join("subnets", "frontends")
+		c.say("an internal service in a subnet of its own")
+		all = append(all, doc{"name": "frontends", "properties": doc{"addressPrefix": "10.1.200.0/24"}})
+		c.objects = append(c.objects, doc{"kind": "Service", "metadata": doc{"name": "inside", "annotations": doc{annotationInternal: "true", annotationSubnet: "frontends"}},
+			"spec": doc{"type": "LoadBalancer"}})
+	}
+	return all
+}
+
+// makeGateway sometimes makes a NAT gateway for the subnets to come.
+func (c *configuration) makeGateway(ctx context.Context) error {
+	if !c.chance(15) {
+		return nil
+	}
+	c.gateway = c.shared.Resource("Microsoft.Network/natGateways", "nat")
+	address := c.shared.Resource(publicIPs, "nat")
+	if err := c.make(ctx, address, doc{"sku": standard, "properties": doc{"publicIPAllocationMethod": "Static"}}); err != nil {
+		return err
+	}
+	return c.make(ctx, c.gateway, doc{"sku": standard, "properties": doc{"publicIpAddresses": []any{doc{"id": address.String()}}}})
+}
+
+// makeLockdown sometimes lets AKS deny everybody else to change the node resource group.
+func (c *configuration) makeLockdown(context.Context) error {
+	if c.lockdown = c.chance(8); c.lockdown {
+		c.say("node resource group locked down")
+		c.set("ReadOnly", "nodeResourceGroupProfile", "restrictionLevel")
+	}
+	return nil
+}
+
 var standard = doc{"name": "Standard"}
 
 // makeOutbound chooses how outbound traffic leaves.
 func (c *configuration) makeOutbound(ctx context.Context) error {
 	switch n := c.IntN(100); {
+	case !c.gateway.IsZero():
+		c.set("userAssignedNATGateway", "networkProfile", "outboundType")
+		c.say("outbound traffic by a NAT gateway of the user's")
+	case n >= 90 && len(c.subnets) == 0:
+		c.set("managedNATGateway", "networkProfile", "outboundType")
+		c.say("outbound traffic by a NAT gateway of AKS's")
 	case n < 20:
 		c.outbound = c.near().Resource(publicIPs, "outbound")
-		c.set([]any{doc{"id": c.outbound.String()}}, "networkProfile", "loadBalancerProfile", "outboundIPs", "publicIPs")
+		c.set([]any{doc{"id": c.odd(c.outbound)}}, "networkProfile", "loadBalancerProfile", "outboundIPs", "publicIPs")
 		c.say("brought outbound address")
 		return c.make(ctx, c.outbound, doc{"sku": standard, "properties": doc{"publicIPAllocationMethod": "Static"}})
 	case n < 30:
 		c.outbound = c.near().Resource(publicPrefixes, "outbound")
-		c.set([]any{doc{"id": c.outbound.String()}}, "networkProfile", "loadBalancerProfile", "outboundIPPrefixes", "publicIPPrefixes")
+		c.set([]any{doc{"id": c.odd(c.outbound)}}, "networkProfile", "loadBalancerProfile", "outboundIPPrefixes", "publicIPPrefixes")
 		c.say("brought outbound prefix")
 		return c.make(ctx, c.outbound, doc{"sku": standard, "properties": doc{"prefixLength": 31}})
 	case n < 50 && !c.table.IsZero():
@@ -251,7 +318,7 @@ func (c *configuration) makeEncryption(ctx context.Context) error {
 	}
 	c.say("disk encryption set")
 	c.encryption = c.near().Resource(encryptionSets, "des")
-	c.set(c.encryption.String(), "diskEncryptionSetID")
+	c.set(c.odd(c.encryption), "diskEncryptionSetID")
 	return c.make(ctx, c.encryption, doc{"identity": doc{"type": "SystemAssigned"}, "properties": doc{"activeKey": doc{"keyUrl": "https://drill.vault.azure.net/keys/disks/1"}}})
 }
 
@@ -375,13 +442,13 @@ func (o *operator) assignAs(ctx context.Context, id azure.ID, role azure.GUID, t
 	return err
 }
 
-// defineRole makes a custom role of actions, for one subscription.
-func (o *operator) defineRole(ctx context.Context, scope azure.ID, name string, actions, data []string) (azure.GUID, error) {
+// defineRole makes a custom role of actions but some, for one subscription.
+func (o *operator) defineRole(ctx context.Context, scope azure.ID, name string, actions, not, data []string) (azure.GUID, error) {
 	role := azure.NewGUID()
 	sub := azure.SubscriptionID(scope.Subscription())
 	_, err := o.put(ctx, sub.Resource("Microsoft.Authorization/roleDefinitions", role.String()), doc{"properties": doc{
 		"roleName": name + " " + role.String(), "type": "CustomRole", "assignableScopes": []any{sub.String()},
-		"permissions": []any{doc{"actions": actions, "notActions": []any{}, "dataActions": data, "notDataActions": []any{}}}}})
+		"permissions": []any{doc{"actions": actions, "notActions": not, "dataActions": data, "notDataActions": []any{}}}}})
 	return role, err
 }
 

@@ -262,6 +262,9 @@ func (l Lack) String() string {
 
 // String is a summary in words.
 func (s Summary) String() string {
+	if s.Operations == 0 {
+		return "0 operations: nothing was acted out."
+	}
 	out := fmt.Sprintf("%s: %d worked, %d refused", count(s.Operations, "operation"), s.Worked, s.Refused)
 	if s.Silent > 0 {
 		out += fmt.Sprintf(" (%d silently)", s.Silent)

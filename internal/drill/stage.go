@@ -194,7 +194,7 @@ func (t *stage) made(id azure.ID, d doc) bool {
 }
 
 // serviceNames are the services that drills make.
-var serviceNames = []string{"drill-external", "drill-second", "drill-internal", "drill-static"}
+var serviceNames = []string{"drill-external", "drill-second", "drill-internal", "drill-in-subnet", "drill-static"}
 
 // marked reports whether a name is one that the provider gives to what belongs to a drill's service.
 func (t *stage) marked(name string) bool {

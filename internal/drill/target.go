@@ -15,10 +15,15 @@ type targets struct {
 	addresses  []azure.ID        // public IPs of services, in other resource groups
 	ips        map[string]string // their addresses, by key
 	disks      []azure.ID        // of volumes, in other resource groups
+	frontends  []string          // names of subnets that internal services are to stand in
 	registries []azure.ID        // that nodes pull from
 }
 
-const annotationGroup = "service.beta.kubernetes.io/azure-load-balancer-resource-group"
+const (
+	annotationGroup    = "service.beta.kubernetes.io/azure-load-balancer-resource-group"
+	annotationInternal = "service.beta.kubernetes.io/azure-load-balancer-internal"
+	annotationSubnet   = "service.beta.kubernetes.io/azure-load-balancer-internal-subnet"
+)
 
 func readTargets(ctx context.Context, o *operator, e *estate.Estate, c *estate.Cluster) (targets, error) {
 	t := targets{ips: map[string]string{}, registries: registriesOf(e, c)}
@@ -29,6 +34,9 @@ func readTargets(ctx context.Context, o *operator, e *estate.Estate, c *estate.C
 		}
 	}
 	for _, svc := range e.Kube(c).Of("Service") {
+		if name := svc.Annotation(annotationSubnet); svc.Annotation(annotationInternal) == "true" && name != "" && !strings.Contains(name, "/") {
+			t.frontends = append(t.frontends, name)
+		}
 		group, ip := svc.Annotation(annotationGroup), svc.Text("spec.loadBalancerIP")
 		if group == "" || ip == "" {
 			continue
@@ -45,6 +53,17 @@ func readTargets(ctx context.Context, o *operator, e *estate.Estate, c *estate.C
 		}
 	}
 	return t, nil
+}
+
+// subnets are those of the nodes' network that internal services are to stand in, without the nodes' own.
+func (s *scene) subnets() (all []azure.ID) {
+	for _, name := range s.frontends {
+		id := s.subnet().Parent().Join("subnets", name)
+		if !id.Equal(s.subnet()) && !slices.ContainsFunc(all, id.Equal) {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // registriesOf are the registries that nodes pull from: those that the catalogue has a need for, and those that are named

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,7 +87,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q: exit code %d", args, code)
 		}
 	}
-	if out, code := runProgram(t, "--version"); code != 0 || !strings.HasPrefix(out, act.Program+" 1 Kubernetes v1.") {
+	if out, code := runProgram(t, "--version"); code != 0 || !strings.HasPrefix(out, fmt.Sprintf("%s %d Kubernetes v1.", act.Program, act.Version)) {
 		t.Errorf("%q, %d", out, code)
 	}
 	if out, code := runProgram(t, "--data", filepath.Join(os.TempDir(), "nowhere")); code != 1 || !strings.Contains(out, "no local Azure is running") {

@@ -12,7 +12,7 @@ import (
 )
 
 // Version changes whenever an older program would misunderstand a request.
-const Version = 1
+const Version = 2
 
 // Program is the name of the controllers' program.
 const Program = "aksid-drill"
@@ -101,6 +101,7 @@ type Step struct {
 	Internal          bool          `json:"internal,omitempty"` // of a service
 	IP                string        `json:"ip,omitempty"`       // the address that a service asks for
 	Group             string        `json:"group,omitempty"`    // the resource group of that address, or of the disk
+	Subnet            string        `json:"subnet,omitempty"`   // name of the one that an internal service is to stand in
 	Disk              string        `json:"disk,omitempty"`     // id of the disk
 	DiskEncryptionSet string        `json:"diskEncryptionSet,omitempty"`
 	Node              string        `json:"node,omitempty"`    // name of the node
