@@ -45,6 +45,7 @@ var trimmed = regexp.MustCompile(`(?i)^(GET /subscriptions/[^/]+/(resourcegroups
 	`|GET /providers/Microsoft.Management/managementGroups(\?|$)` +
 	`|POST /providers/Microsoft.Management/(getEntities|checkNameAvailability)(\?|$)` +
 	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions)` +
+	`|GET /providers/[^/]+/operations(\?|$)` +
 	`|GET [^?]+/Microsoft.Authorization/eligibleChildResources` +
 	`|GET [^?]+/Microsoft.Authorization/role[^?]+\?.*as(Target|Requestor|Approver)\(\)` +
 	`|GET /subscriptions/[^/?]+(\?|$))`)

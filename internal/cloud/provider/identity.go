@@ -19,7 +19,8 @@ func managedIdentity() arm.Provider {
 		{Name: typeIdentity, Since: "2015-08-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview", "2021-09-30-preview", "2018-11-30", "2015-08-31-preview"},
 			Tracked: true, SystemData: true, Codes: arm.Codes{Delete: 200},
 			Check: checkIdentity, Deleted: identityDeleted,
-			View: func(_ *arm.Call, d arm.Doc) { delete(arm.Map(d, "properties"), "provisioningState") }},
+			Actions: map[string]arm.Action{"listassociatedresources": {Do: associatedResources}},
+			View:    func(_ *arm.Call, d arm.Doc) { delete(arm.Map(d, "properties"), "provisioningState") }},
 		{Name: directory.TypeFederation, Since: "2022-01-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview"},
 			SystemData: true, Check: checkFederation},
 	}}
@@ -36,6 +37,25 @@ func checkIdentity(c *arm.Call) *azure.Error {
 	}
 	c.Doc["properties"] = props
 	return nil
+}
+
+// associatedResources are those that carry an identity: nodes' scale sets and clusters, not what only names it.
+func associatedResources(c *arm.Call) (any, *azure.Error) {
+	value := []any{}
+	for d, err := range c.Find(c.ID.Key()) {
+		if err != nil {
+			return nil, arm.Fault(err)
+		}
+		for key := range arm.Map(d, "identity.userAssignedIdentities") {
+			if carried, err := azure.ParseID(key); err != nil || !carried.Equal(c.ID) {
+				continue
+			}
+			id := azure.MustID(arm.Str(d, "id"))
+			value = append(value, arm.Doc{"id": id.String(), "name": id.Name(), "type": lower(id.Type()), "resourceGroup": lower(id.ResourceGroup()),
+				"subscriptionId": id.Subscription(), "subscriptionDisplayName": entityName(c, azure.SubscriptionID(id.Subscription()))})
+		}
+	}
+	return arm.Doc{"totalCount": len(value), "value": value}, nil
 }
 
 func identityDeleted(c *arm.Call) *azure.Error {

@@ -102,8 +102,8 @@ func viewManagementGroup(c *arm.Call, d arm.Doc) {
 	if parent, err := azure.ParseID(arm.Str(d, "properties.details.parent.id")); err == nil {
 		arm.Set(d, "properties.details.parent", arm.Doc{"id": parent.String(), "name": parent.Name(), "displayName": entityName(c, parent)})
 	}
-	if strings.Contains(strings.ToLower(c.Query.Get("$expand")), "children") {
-		arm.Set(d, "properties.children", children(c, azure.MustID(arm.Str(d, "id")), strings.EqualFold(c.Query.Get("$recurse"), "true")))
+	if strings.Contains(strings.ToLower(c.Param("$expand")), "children") {
+		arm.Set(d, "properties.children", children(c, azure.MustID(arm.Str(d, "id")), strings.EqualFold(c.Param("$recurse"), "true")))
 	}
 }
 

@@ -95,3 +95,23 @@ func listProviderOperations(c *arm.Call) iter.Seq2[arm.Doc, error] {
 		}
 	}
 }
+
+// operationsType is where a provider lists its operations, to everybody.
+func operationsType(namespace string) arm.Type {
+	return arm.Type{Name: namespace + "/operations", Place: arm.InTenant, ReadOnly: true, Open: true, List: func(*arm.Call) iter.Seq2[arm.Doc, error] {
+		return func(yield func(arm.Doc, error) bool) {
+			for ns, ops := range operationsByProvider() {
+				for _, op := range ops {
+					if strings.EqualFold(ns, namespace) && !yield(listedOperation(ns, op), nil) {
+						return
+					}
+				}
+			}
+		}
+	}}
+}
+
+func listedOperation(namespace string, op azure.Action) arm.Doc {
+	return arm.Doc{"name": string(op), "isDataAction": isDataAction(op), "display": arm.Doc{
+		"provider": namespace, "resource": strings.TrimPrefix(op.Type()[len(namespace):], "/"), "operation": string(op), "description": ""}}
+}

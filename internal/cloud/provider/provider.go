@@ -9,7 +9,7 @@ import (
 
 // All are the providers in the order that they are seeded, over the vaults' data plane.
 func All(secrets Secrets) []arm.Provider {
-	return []arm.Provider{
+	all := []arm.Provider{
 		resources(),
 		authorization(),
 		management(),
@@ -25,6 +25,10 @@ func All(secrets Secrets) []arm.Provider {
 		resourceGraph(),
 		policyInsights(),
 	}
+	for i := range all {
+		all[i].Types = append(all[i].Types, operationsType(all[i].Namespace))
+	}
+	return all
 }
 
 // lower is a comparison without case against an id's key or a name.

@@ -30,7 +30,7 @@ func resources() arm.Provider {
 		row(arm.Type{Name: azure.TypeResourceGroup + "/resources", Open: true, List: listResources}),
 		row(arm.Type{Name: azure.TypeResourceGroup, Shown: "Microsoft.Resources/resourceGroups", Place: arm.InSubscription, Tracked: true,
 			Codes: arm.Codes{Delete: 202, Gone: 404}, Trims: true, Sees: seesInto, Keep: []string{"managedBy"}, Actions: moves(),
-			Check: checkGroup, Deleting: []arm.Step{deleteGroup}}),
+			List: listGroups, Check: checkGroup, Deleting: []arm.Step{deleteGroup}}),
 	}...)}
 }
 
@@ -158,7 +158,40 @@ func listResources(c *arm.Call) iter.Seq2[arm.Doc, error] {
 			case err != nil:
 				yield(nil, err)
 				return
-			case ok && !yield(summary(d), nil):
+			case ok && !yield(withTimes(c, summary(d)), nil):
+				return
+			}
+		}
+	}
+}
+
+// timesOfResources are members of resources in a list that are there when the query expands them.
+var timesOfResources = []string{"provisioningState", "createdTime", "changedTime"}
+
+func withTimes(c *arm.Call, d arm.Doc) arm.Doc {
+	asked := strings.Split(strings.ToLower(c.Param("$expand")), ",")
+	for _, name := range timesOfResources {
+		if !slices.Contains(asked, lower(name)) {
+			delete(d, name)
+		}
+	}
+	return d
+}
+
+// listGroups lists resource groups, those with a tag where the filter names one.
+func listGroups(c *arm.Call) iter.Seq2[arm.Doc, error] {
+	terms, bad := c.Filter()
+	return func(yield func(arm.Doc, error) bool) {
+		if bad != nil {
+			yield(nil, bad)
+			return
+		}
+		for d, err := range c.Resources(c.ID, azure.TypeResourceGroup) {
+			ok := err == nil
+			if ok {
+				ok, err = matches(d, terms)
+			}
+			if (ok || err != nil) && !yield(d, err) {
 				return
 			}
 		}
@@ -191,6 +224,11 @@ func matches(d arm.Doc, terms []arm.Term) (bool, error) {
 	for _, t := range terms {
 		var v string
 		switch strings.ToLower(t.Field) {
+		case "tagname", "tagvalue":
+			if t.Op == "eq" && hasTag(d, terms) {
+				continue
+			}
+			return false, nil
 		case "resourcetype":
 			v = arm.Str(d, "type")
 		case "resourcegroup":
@@ -216,6 +254,25 @@ func matches(d arm.Doc, terms []arm.Term) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// hasTag reports whether a resource has the tag that a filter names, with the value if it names one.
+func hasTag(d arm.Doc, terms []arm.Term) bool {
+	for name, value := range arm.Map(d, "tags") {
+		ok := true
+		for _, t := range terms {
+			switch text, _ := value.(string); strings.ToLower(t.Field) {
+			case "tagname":
+				ok = ok && strings.EqualFold(t.Value, name)
+			case "tagvalue":
+				ok = ok && t.Value == text
+			}
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
 }
 
 // summary is a resource as lists across types show it.
