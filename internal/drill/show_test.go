@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/drill/act"
@@ -97,7 +98,7 @@ func golden(t *testing.T, path string, print func(string) string, formats ...str
 	}
 	for i, f := range got.Files {
 		if string(want.Files[i].Data) != string(f.Data) {
-			t.Errorf("%s of %s is now\n%s", f.Name, path, f.Data)
+			t.Errorf("%s of %s is another\n%s", f.Name, path, diff.Diff("testdata", want.Files[i].Data, "now", f.Data))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/azure"
@@ -121,7 +122,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(text, want) {
-			t.Errorf("%s is not what is made; look at it after: go test ./internal/evidence -update", name)
+			t.Errorf("%s is not what is made; write it anew with: go test ./internal/evidence -update\n%s", name, diff.Diff("testdata", want, "now", text))
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/azure"
@@ -117,8 +118,10 @@ func TestGolden(t *testing.T) {
 		switch {
 		case *update:
 			a.Files = append(a.Files, txtar.File{Name: f.Name, Data: []byte(f.Text)})
-		case i < 0 || string(a.Files[i].Data) != f.Text:
-			t.Errorf("%s is now\n%s", f.Name, f.Text)
+		case i < 0:
+			t.Errorf("%s is not in %s; write it with: go test ./internal/remedy -update", f.Name, path)
+		case string(a.Files[i].Data) != f.Text:
+			t.Errorf("%s is another\n%s", f.Name, diff.Diff("testdata", a.Files[i].Data, "now", []byte(f.Text)))
 		}
 	}
 	if *update {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
 	"aksid/internal/azure"
@@ -102,8 +103,10 @@ func golden(t *testing.T, a *txtar.Archive, path, name, got string) {
 		if err := os.WriteFile(path, txtar.Format(a), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	} else if i < 0 || string(a.Files[i].Data) != got {
-		t.Errorf("%s is now\n%s", name, got)
+	} else if i < 0 {
+		t.Errorf("%s is not in %s; write it with: go test ./internal/report -update", name, path)
+	} else if want := string(a.Files[i].Data); want != got {
+		t.Errorf("%s is another\n%s", name, diff.Diff("testdata", []byte(want), "now", []byte(got)))
 	}
 }
 

@@ -118,7 +118,7 @@ func printed(t *testing.T, v any) string {
 func fits(t *testing.T, schema, text string) {
 	t.Helper()
 	if err := validate(t, schema, text); err != nil {
-		t.Errorf("%v in\n%s", err, text)
+		t.Errorf("%v in\n%.2000s", err, text)
 	}
 }
 
