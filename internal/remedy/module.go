@@ -337,13 +337,18 @@ func (m *module) principal(s Step, id azure.PrincipalID) *value {
 func (m *module) read(x *value, c *estate.Cluster, i estate.Identity) {
 	switch {
 	case x.written.Text != "":
-	case m.plan.e.Foreseen(i.Principal) && principalPath(i) != "": // what it will be called, its cluster will tell
+	case m.plan.e.Foreseen(i.Principal) && principalPath(i) != "" && !brought(c, i): // what it will be called, its cluster will tell
 		x.from, x.path = m.source(c.ID, "cluster "+c.ID.Name()), inDocument(principalPath(i))
 	case i.Kind == estate.SystemAssigned:
 		x.from, x.path = m.source(c.ID, x.label), pathOwn
 	case !i.Resource.IsZero():
 		x.from, x.path = m.source(i.Resource, x.label), pathPrincipal
 	}
+}
+
+// brought reports whether an identity is not AKS's to make: it is there before its cluster, which can have roles from the beginning.
+func brought(c *estate.Cluster, i estate.Identity) bool {
+	return i.Kind == estate.UserAssigned && !i.Resource.IsZero() && !c.NodeGroup().Contains(i.Resource)
 }
 
 // issuer is who issues the tokens of a cluster, which changes when it is built anew.
