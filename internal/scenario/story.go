@@ -114,6 +114,7 @@ type Stage struct {
 	Now   func() time.Time
 
 	ahead   time.Duration // of the local Azure's clock
+	waited  time.Duration // what the story has let go by
 	owner   *person       // the operator
 	names   map[azure.PrincipalID]string
 	figures []Figure

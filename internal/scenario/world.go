@@ -75,6 +75,7 @@ func (s *Stage) advance(ctx context.Context, by time.Duration) error {
 	c, err := s.Azure.AdvanceClock(ctx, by)
 	if err == nil {
 		s.ahead = c.Now.Sub(s.Now())
+		s.waited += by
 	}
 	return err
 }
