@@ -173,6 +173,26 @@ func TestRolesOfGroups(t *testing.T) {
 	u.get(platform).refused(403, "AuthorizationFailed")
 }
 
+// TestLogsAbove asks for the activity logs of a management group and of the tenant, which hold nothing of the subscriptions.
+func TestLogsAbove(t *testing.T) {
+	w := newWorld(t)
+	op := w.operator
+	top := "/providers/Microsoft.Management/managementGroups/top"
+	op.put(top, obj{}).ok(200)
+	u := w.application("u")
+	op.assign(top, guid(), roles["Reader"], u.id).ok(201)
+	w.grant(u.id, "Reader", w.platform)
+	for scope, other := range map[string]string{top: w.platform, w.platform: top} {
+		of := op.events(scope, "resourceProvider eq 'Microsoft.Authorization'").ok(200).list("resourceId")
+		if len(of) == 0 || slices.ContainsFunc(of, func(id string) bool { return !strings.HasPrefix(id, scope+"/") || strings.HasPrefix(id, other+"/") }) {
+			t.Errorf("the log of %s has %v", scope, of)
+		}
+	}
+	const values = "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01"
+	op.get(values).refused(403, "AuthorizationFailed", "'Microsoft.Insights/eventtypes/values/read' over scope '/providers/Microsoft.Insights/eventtypes/management'")
+	w.application("stranger").get(top+values).refused(403, "AuthorizationFailed")
+}
+
 // TestLimitOfGroups takes 500 role assignments on a management group, its own Owner among them.
 func TestLimitOfGroups(t *testing.T) {
 	w := newWorld(t, func(*cloud.Config) {}) // calls are not replayed

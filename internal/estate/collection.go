@@ -37,7 +37,8 @@ type collection struct {
 	People     []azure.PrincipalID            `json:"people"`           // groups and service principals all of whose members and owners are among these
 	Unsure     map[string][]azure.PrincipalID `json:"unsure"`           // principal → groups it may be in
 	Events     []map[string]any               `json:"events"`           // of the activity logs
-	Logged     map[string]time.Time           `json:"logged"`           // subscriptions whose log is known, and since when
+	Logged     map[string]time.Time           `json:"logged"`      // activity logs that are known, as LogOf names them, and since when
+	Unlogged   []Incomplete                   `json:"unlogged,omitempty"` // those above subscriptions that could not be read
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
 	Clusters   []azure.ID                     `json:"clusters"`   // those that were asked for
@@ -93,7 +94,7 @@ func (b *builder) seal() {
 		return
 	}
 	c.Version, c.From, c.At, c.By, c.Incomplete, c.Registries, c.Below = collectionVersion, e.From, e.At, e.By, e.Incomplete, e.Registries, e.below
-	c.Logged, c.Rights = e.logged, e.Rights
+	c.Logged, c.Unlogged, c.Rights = e.logged, e.Unlogged, e.Rights
 	for _, v := range e.events {
 		c.Events = append(c.Events, v.Doc)
 	}
@@ -187,6 +188,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 	if c.At.After(in.estate.At) {
 		in.estate.At, in.estate.By, in.estate.Rights = c.At, c.By, c.Rights
 	}
+	in.estate.Unlogged = append(in.estate.Unlogged, c.Unlogged...)
 	in.denyListed = in.denyListed || len(c.Listed) > 0
 	for _, sub := range c.Eligible {
 		in.noteEligible(sub)
@@ -207,7 +209,7 @@ func (in *filesReader) restoreGaps(c *collection) error {
 		in.unread[u.Scope.Key()] = rbac.Unread{Scope: u.Scope, Why: u.Why}
 	}
 	for sub, since := range c.Logged {
-		in.noteLogged(sub, since)
+		in.noteLogged(strings.ToLower(sub), since)
 	}
 	for p, groups := range c.Unsure {
 		principal, err := azure.ParseGUID(p)

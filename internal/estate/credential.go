@@ -25,6 +25,12 @@ type Refused struct {
 func (e *Refused) Error() string { return e.Message }
 func (e *Refused) Unwrap() error { return e.Cause }
 
+// Final reports whether it is of no use to ask again: the service has understood what was asked, and does not answer it.
+func (e *Refused) Final() bool {
+	r, ok := errors.AsType[*azcore.ResponseError](e.Cause)
+	return ok && r.StatusCode >= 400 && r.StatusCode < 500 && r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusUnauthorized
+}
+
 // refusal explains a failed read without which there is no answer at all.
 func refusal(what, right string, err error) error {
 	var r *Refused

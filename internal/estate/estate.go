@@ -32,6 +32,7 @@ type Estate struct {
 	Incomplete   []Incomplete  // what could not be read
 	At           time.Time     // when it was read, by the clock of Azure; zero: not known
 	By           Caller        // who read it to keep it; zero: not known
+	Unlogged     []Incomplete  // activity logs above subscriptions that could not be read, where logs were asked for
 	Rights       []Right       // which that one had; nil: nobody asked
 	resources    map[string]Resource
 	byType       map[string][]Resource               // resources by their lower-cased type, in the order of their ids
@@ -66,7 +67,7 @@ type Estate struct {
 	eligible     map[string]bool            // lower-cased subscriptions whose eligible roles are known
 
 	events []*Event             // of the activity logs
-	logged map[string]time.Time // lower-cased subscriptions whose log is known, and since when
+	logged map[string]time.Time // logs that are known, as LogOf names them, and since when
 
 	members map[azure.PrincipalID][]azure.PrincipalID // by their group
 	owners  map[azure.PrincipalID][]azure.PrincipalID // by the group or service principal

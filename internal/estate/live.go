@@ -70,6 +70,7 @@ func (l Live) Load(ctx context.Context) (*Estate, error) {
 			return nil, notFound("there is no registry %s", id)
 		}
 	}
+	w.upperHistory(ctx)
 	w.pullers(ctx)
 	w.wait()
 	w.reach(ctx)

@@ -83,6 +83,10 @@ func (m *maker) collection() {
 		}
 		subscriptions = append(subscriptions, l)
 	}
+	above := []object{}
+	for _, i := range m.Estate.Unlogged {
+		above = append(above, object{"what": i.What, "why": i.Why, "right": i.Right})
+	}
 	for _, c := range m.Estate.Clusters {
 		clusters = append(clusters, c.ID)
 	}
@@ -92,7 +96,7 @@ func (m *maker) collection() {
 		"schemaVersion": SchemaVersion, "tool": "aksid " + m.Version, "createdAt": second(m.Now), "readAt": second(m.Estate.At), "from": m.source(),
 		"collector": who, "period": object{"from": second(m.From), "to": second(m.To)}, "namesRedacted": m.Redact,
 		"clusters": clusters, "subscriptions": subscriptions, "rights": rights, "incomplete": filled(m.Estate.Incomplete),
-		"assignmentsLeftOut": m.matters.left,
+		"activityLogsNotRead": above, "assignmentsLeftOut": m.matters.left,
 	})
 }
 

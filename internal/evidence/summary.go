@@ -204,6 +204,9 @@ func (m *maker) unreadSection() section {
 			s.List = append(s.List, "the activity log of subscription "+m.Estate.SubscriptionName(sub)+" was not read")
 		}
 	}
+	for _, i := range m.Estate.Unlogged {
+		s.List = append(s.List, unread(i)+". Roles that were given there are known from the assignments, those that were taken away are not")
+	}
 	return s
 }
 

@@ -25,6 +25,8 @@ type Changes struct {
 	Since    time.Time          `json:"since"`
 	Changes  []inventory.Change `json:"changes"`  // the oldest first
 	Unlogged []string           `json:"unlogged"` // subscriptions whose activity log is not known for all of that time
+	// Above are the activity logs of management groups and of the tenant that could not be read.
+	Above []estate.Incomplete `json:"unloggedAbove"`
 }
 
 // NewInventory lists an estate's clusters.
@@ -34,7 +36,7 @@ func NewInventory(e *estate.Estate, at time.Time) Inventory {
 
 // AddChanges adds how roles have changed since a time.
 func (r *Inventory) AddChanges(e *estate.Estate, since time.Time) {
-	r.Changes = &Changes{since.UTC().Truncate(time.Second), inventory.Changes(e, since), filled(inventory.Unlogged(e, since))}
+	r.Changes = &Changes{since.UTC().Truncate(time.Second), inventory.Changes(e, since), filled(inventory.Unlogged(e, since)), filled(e.Unlogged)}
 }
 
 // Unsure reports whether something is not told because it could not be read.
@@ -149,6 +151,9 @@ func (r Inventory) changesTable(p *printer) {
 	for _, sub := range r.Changes.Unlogged {
 		p.print("? The activity log of subscription %s is not known for all of that time: roles that were taken away there are not told.\n", sub)
 	}
+	for _, i := range r.Changes.Above {
+		p.print("? %s could not be read (%s): roles that were taken away there are not told.\n", i.What, i.Why)
+	}
 }
 
 // byCluster are the changes, those of a cluster together.
@@ -195,5 +200,8 @@ func (r Inventory) markdown(p *printer) {
 	}
 	for _, sub := range r.Changes.Unlogged {
 		p.print("\nThe activity log of subscription %s is not known for all of that time.\n", code(sub))
+	}
+	for _, i := range r.Changes.Above {
+		p.print("\n- not read: %s (%s)\n", markdown(i.What), markdown(i.Why))
 	}
 }

@@ -141,14 +141,14 @@ func (p *pass) same(a actor) bool {
 // grantsUnlogged tells of roles of clusters' identities that no log that was read tells of: on management groups, at the root,
 // and in subscriptions that they had nothing to do with.
 func (p *pass) grantsUnlogged() []Notice {
-	logged := p.before.subscriptions()
+	logged := slices.DeleteFunc(p.before.logs(), func(log string) bool { return upper(log) && !slices.Contains(p.logged, log) })
 	var out []Notice
 	tell := func(kind, done string, in, notIn *scene) {
 		for _, key := range slices.Sorted(maps.Keys(in.Grants)) {
 			g := in.Grants[key]
 			_, both := notIn.Grants[key]
 			actors := in.Actors[g.Principal]
-			if both || slices.Contains(logged, strings.ToLower(g.Scope.Subscription())) || len(actors) == 0 || len(notIn.Actors[g.Principal]) == 0 {
+			if both || slices.Contains(logged, estate.LogOf(g.Scope)) || len(actors) == 0 || len(notIn.Actors[g.Principal]) == 0 {
 				continue
 			}
 			clusters := clustersOf(actors)

@@ -88,8 +88,9 @@ func (k *Kind) takes(v *estate.Event) bool {
 // pass is what entries of the log are judged with.
 type pass struct {
 	estate      *estate.Estate
-	before, now *scene // before is nil at the first look
-	compared    bool   // what differs was told of
+	before, now *scene   // before is nil at the first look
+	compared    bool     // what differs was told of
+	logged      []string // the logs that were read
 }
 
 // scenes are those to look in, the newest first.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"aksid/internal/azure"
@@ -239,14 +238,19 @@ func (s *scene) above(scope azure.ID) []azure.ID {
 
 // subscriptions are those whose logs tell of what clusters depend on, in lower case.
 func (s *scene) subscriptions() []string {
+	return slices.DeleteFunc(s.logs(), upper)
+}
+
+// logs are the activity logs that are read: of the subscriptions, of the management groups on which somebody has a role that
+// counts in them, and of the tenant if somebody has one there.
+func (s *scene) logs() []string {
 	set := map[string]bool{}
 	for _, p := range s.Places {
-		set[strings.ToLower(p.ID.Subscription())] = true
+		set[estate.LogOf(p.ID)] = true
 	}
 	for _, g := range s.Grants {
-		set[strings.ToLower(g.Scope.Subscription())] = true
+		set[estate.LogOf(g.Scope)] = true
 	}
-	delete(set, "")
 	return slices.Sorted(maps.Keys(set))
 }
 

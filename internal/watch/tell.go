@@ -21,7 +21,7 @@ func (w *Watcher) commit(parts []part, notices []Notice, silent map[string]bool)
 	slices.SortStableFunc(told, func(a, b Notice) int { return a.Time.Compare(b.Time) })
 	w.mu.Lock()
 	for _, p := range parts {
-		w.state.Logs[p.sub] = p.next
+		w.state.Logs[p.log] = p.next
 	}
 	for _, n := range notices {
 		for _, id := range n.Events {

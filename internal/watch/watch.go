@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,9 +39,9 @@ const (
 	ahead = 5 * time.Minute
 )
 
-// Log is where the entries of a subscription's activity log come from, as estate.Live.
+// Log is where the entries of an activity log come from, as estate.Live; estate.LogOf names it.
 type Log interface {
-	EventsBetween(ctx context.Context, subscription string, from, to time.Time) (events []*estate.Event, malformed int, err error)
+	EventsBetween(ctx context.Context, log string, from, to time.Time) (events []*estate.Event, malformed int, err error)
 }
 
 // Options say what to watch and whom to tell.
@@ -189,24 +190,42 @@ func (w *Watcher) step(ctx context.Context) (told []Notice, whole, more bool, er
 		}
 	}
 	var parts []part
-	for _, sub := range w.pass.now.subscriptions() {
-		p, err := w.read(ctx, sub)
+	for _, log := range w.pass.now.logs() {
+		p, err := w.read(ctx, log)
 		if ctx.Err() != nil {
 			return nil, false, false, ctx.Err()
 		}
-		w.Metrics.read(sub, w.Now(), len(p.events), err)
+		if r, ok := errors.AsType[*estate.Refused](err); ok && upper(log) && r.Final() {
+			w.noteOnce("log "+log, "%v; what happens there is told from what is there, minutes later and without who did it", err)
+			w.drop(log)
+			continue
+		}
+		w.Metrics.read(log, w.Now(), len(p.events), err)
 		if err != nil {
-			w.noteOnce("log "+sub, "%v; it is read again later", err)
+			w.noteOnce("log "+log, "%v; it is read again later", err)
 			whole = false
 			continue
 		}
-		w.noteOnce("log "+sub, "")
+		w.noteOnce("log "+log, "")
 		parts = append(parts, p)
 		more = more || !p.to.IsZero()
+	}
+	for _, p := range parts {
+		w.pass.logged = append(w.pass.logged, p.log)
 	}
 	told, err = w.judge(ctx, parts)
 	return told, whole, more, err
 }
+
+// drop forgets how far a log was read: if it can be read again one day, it begins then.
+func (w *Watcher) drop(log string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.state.Logs, log)
+}
+
+// upper reports whether a log is a management group's or the tenant's, which few may read.
+func upper(log string) bool { return strings.HasPrefix(log, "/") }
 
 // judge tells of what was read, with a new look at everything if that is due, and keeps how far it came.
 func (w *Watcher) judge(ctx context.Context, parts []part) ([]Notice, error) {
@@ -224,6 +243,7 @@ func (w *Watcher) judge(ctx context.Context, parts []part) ([]Notice, error) {
 		}
 	}
 	if due {
+		logged := w.pass.logged
 		if err := w.load(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -231,6 +251,7 @@ func (w *Watcher) judge(ctx context.Context, parts []part) ([]Notice, error) {
 			w.noteOnce("load", "%v; it is read again later", err)
 		} else {
 			w.noteOnce("load", "")
+			w.pass.logged = logged
 		}
 	}
 	silent := map[string]bool{}
@@ -303,9 +324,9 @@ func (w *Watcher) takeChanges(events []*estate.Event) []Notice {
 	return w.pass.changes(events)
 }
 
-// part is a part of a subscription's log.
+// part is a part of a log.
 type part struct {
-	sub     string
+	log     string
 	events  []*estate.Event
 	to      time.Time // zero: up to now
 	known   time.Time // what is from before is taken as known
@@ -314,10 +335,10 @@ type part struct {
 }
 
 // read reads the next part of a log.
-func (w *Watcher) read(ctx context.Context, sub string) (part, error) {
+func (w *Watcher) read(ctx context.Context, log string) (part, error) {
 	now := w.Now().UTC()
-	at := w.position(sub, now)
-	p := part{sub: sub}
+	at := w.position(log, now)
+	p := part{log: log}
 	from, first := at.Newest.Add(-overlap), at.Read.IsZero()
 	switch {
 	case first && !w.Since.IsZero():
@@ -331,7 +352,7 @@ func (w *Watcher) read(ctx context.Context, sub string) (part, error) {
 	}
 	if oldest := now.Add(margin - estate.LogKept); from.Before(oldest) {
 		if !first && at.Read.Before(oldest) || first && p.known.IsZero() {
-			p.notices = append(p.notices, historyMissing(w.pass.estate, sub, at, w.Since, oldest))
+			p.notices = append(p.notices, historyMissing(w.pass.estate, log, at, w.Since, oldest))
 		}
 		from = oldest
 	}
@@ -340,24 +361,24 @@ func (w *Watcher) read(ctx context.Context, sub string) (part, error) {
 	}
 	var err error
 	var malformed int
-	if p.events, malformed, err = w.Log.EventsBetween(ctx, sub, from, p.to); err != nil {
+	if p.events, malformed, err = w.Log.EventsBetween(ctx, log, from, p.to); err != nil {
 		return p, err
 	}
 	if malformed > 0 {
-		w.noteOnce("malformed "+sub, "%d entries of the activity log of subscription %s are malformed; they are passed over", malformed, sub)
+		w.noteOnce("malformed "+log, "%d entries of %s are malformed; they are passed over", malformed, w.pass.estate.LogName(log))
 	}
 	p.next = w.advance(at, p, now)
 	return p, nil
 }
 
 // position is how far a log was read; one that was not read yet begins now.
-func (w *Watcher) position(sub string, now time.Time) position {
+func (w *Watcher) position(log string, now time.Time) position {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	at, ok := w.state.Logs[sub]
+	at, ok := w.state.Logs[log]
 	if !ok {
 		at.Begun = now
-		w.state.Logs[sub] = at
+		w.state.Logs[log] = at
 	}
 	return at
 }
@@ -384,16 +405,21 @@ func (w *Watcher) advance(at position, p part, now time.Time) position {
 }
 
 // historyMissing says that a part of a log cannot be read any more.
-func historyMissing(e *estate.Estate, sub string, at position, since, oldest time.Time) Notice {
+func historyMissing(e *estate.Estate, log string, at position, since, oldest time.Time) Notice {
 	begin := at.Read
 	if begin.IsZero() {
 		begin = since
 	}
+	scope := estate.LogScope(log)
+	where := "in subscription " + e.SubscriptionName(log)
+	if upper(log) {
+		where = "on " + e.Place(scope, azure.ID{})
+	}
 	return Notice{
-		ID: digest("history-missing", sub, begin.UTC().String()), Kind: "history-missing", Severity: kindNamed("history-missing").Severity, Time: oldest.UTC(),
-		Text:   fmt.Sprintf("what happened in subscription %s from %s to %s is not known: Azure keeps its activity log for 90 days", e.SubscriptionName(sub), begin.UTC().Format(minutes), oldest.UTC().Format(minutes)),
+		ID: digest("history-missing", log, begin.UTC().String()), Kind: "history-missing", Severity: kindNamed("history-missing").Severity, Time: oldest.UTC(),
+		Text:   fmt.Sprintf("what happened %s from %s to %s is not known: Azure keeps its activity log for 90 days", where, begin.UTC().Format(minutes), oldest.UTC().Format(minutes)),
 		Detail: []string{"what is there now was compared with what was there before; who changed it no log says, unless it is kept in a workspace"},
-		Scope:  azure.SubscriptionID(sub),
+		Scope:  scope,
 	}
 }
 
@@ -414,15 +440,23 @@ func (w *Watcher) forget(events []*estate.Event, parts []part) {
 // oldest is from when on logs are read again. It is not known while one of them cannot be read, or has no entries yet.
 func (w *Watcher) oldest(parts []part) (time.Time, bool) {
 	var oldest time.Time
+	for _, log := range w.pass.now.logs() {
+		if _, begun := w.state.Logs[log]; begun && !slices.ContainsFunc(parts, func(p part) bool { return p.log == log }) {
+			return oldest, false
+		}
+	}
 	for _, p := range parts {
-		if p.next.Newest.IsZero() {
+		switch {
+		case p.next.Newest.IsZero() && upper(p.log):
+			continue // most have no entries
+		case p.next.Newest.IsZero():
 			return oldest, false
 		}
 		if t := p.next.Newest.Add(-overlap); oldest.IsZero() || t.Before(oldest) {
 			oldest = t
 		}
 	}
-	return oldest, len(parts) > 0 && len(parts) == len(w.pass.now.subscriptions())
+	return oldest, !oldest.IsZero()
 }
 
 // noteOnce says something of the watcher itself, unless it is what was said last of the same thing; "" is that all is well.

@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/estate"
 	"aksid/internal/rbac"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 )
 
 // Each kind of notice, from what happens in Azure.
@@ -345,4 +348,47 @@ func FuzzState(f *testing.F) {
 			t.Errorf("%v, %v", s, err)
 		}
 	})
+}
+
+// A management group's own log tells who gave a role there, once. Where few may read it, the role is told of all the same, and
+// that the log is closed is said once and makes no look incomplete.
+func TestUpperLogs(t *testing.T) {
+	closed := func(log string) error {
+		if strings.HasPrefix(log, "/") {
+			return &estate.Refused{Message: "closed", Cause: &azcore.ResponseError{StatusCode: http.StatusForbidden}}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		name string
+		busy func(string) error
+		who  string // did it, as the notice says
+	}{{"open", nil, "ada@example.com"}, {"closed", closed, ""}} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.busy = c.busy
+			w.give(controlPlane, contributor, mg)
+			o := w.options()
+			var notes []string
+			o.Note = func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+			x := w.open(o)
+			w.once(x, 0)
+			w.given(5*time.Minute, kubelet, network, mg)
+			var told []Notice
+			for range 4 {
+				w.now = w.now.Add(10 * time.Minute)
+				n, incomplete, err := x.Once(t.Context())
+				if err != nil || incomplete {
+					t.Fatal(err, incomplete)
+				}
+				told = append(told, only(n, "high-scope-grant")...)
+			}
+			if len(told) != 1 || !strings.Contains(lines(told)[0], "Network Contributor on management group mg-corp") || told[0].By != c.who {
+				t.Errorf("told %q", lines(told))
+			}
+			if n := len(slices.DeleteFunc(notes, func(s string) bool { return !strings.HasPrefix(s, "closed; ") })); c.busy != nil && n != 1 || c.busy == nil && n != 0 {
+				t.Errorf("notes %q", notes)
+			}
+		})
+	}
 }

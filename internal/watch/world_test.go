@@ -148,7 +148,7 @@ func (w *world) EventsBetween(_ context.Context, sub string, from, to time.Time)
 	}
 	var out []*estate.Event
 	for _, a := range w.log {
-		if a.v.Scope.Subscription() == sub && !a.at.After(w.now) && !a.v.Time.Before(from.Truncate(time.Second)) && (to.IsZero() || !a.v.Time.After(to)) {
+		if estate.LogOf(a.v.Scope) == sub && !a.at.After(w.now) && !a.v.Time.Before(from.Truncate(time.Second)) && (to.IsZero() || !a.v.Time.After(to)) {
 			out = append(out, a.v)
 		}
 	}

@@ -11,13 +11,27 @@ import (
 	"aksid/internal/cloud/store"
 )
 
-// KindActivity are the ends of calls and operations in the activity log; the key is subscription/nanoseconds/event. What
+// KindActivity are the ends of calls and operations in the activity logs; the key is log/nanoseconds/event. What
 // began there is kept with it, see Events.
 const KindActivity = "activity"
 
-// ActivityKey is the least key of an event of a subscription at a time.
-func ActivityKey(sub string, at time.Time) string {
-	return fmt.Sprintf("%s/%020d/", strings.ToLower(sub), at.UnixNano())
+// LogOf names the activity log that tells of what is below a scope: its subscription's, its management group's, or that of
+// the tenant, which holds neither (Azure Monitor, REST: tenant activity logs).
+func LogOf(id azure.ID) string {
+	if sub := id.Subscription(); sub != "" {
+		return strings.ToLower(sub)
+	}
+	for at := id; !at.IsZero(); at = at.Parent() {
+		if strings.EqualFold(at.Type(), azure.TypeManagementGroup) {
+			return "group:" + strings.ToLower(at.Name())
+		}
+	}
+	return "tenant"
+}
+
+// ActivityKey is the least key of an event of a log at a time.
+func ActivityKey(log string, at time.Time) string {
+	return fmt.Sprintf("%s/%020d/", log, at.UnixNano())
 }
 
 // log writes that a write, delete or action began and ended: who did what where, and how it came out
@@ -38,8 +52,7 @@ func (c *Call) logEnd(status string, code int, refused *azure.Error) error {
 }
 
 func (c *Call) logEvent(status string, code int, refused *azure.Error, begun Doc) error {
-	sub := c.ID.Subscription()
-	if sub == "" {
+	if c.ID.Subscription() == "" && (c.Type.Open || c.Type.ReadOnly) { // a question that is asked with POST
 		return nil
 	}
 	event := azure.NewGUID().String()
@@ -51,7 +64,7 @@ func (c *Call) logEvent(status string, code int, refused *azure.Error, begun Doc
 	if err != nil {
 		return err
 	}
-	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(sub, c.Now) + event, Body: body})
+	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(LogOf(c.ID), c.Now) + event, Body: body})
 }
 
 // bodyIsLogged reports whether the log keeps what was sent and what is there then: of role assignments and their like,

@@ -14,21 +14,21 @@ import (
 func insights() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.Insights", Types: append(monitorTypes(), arm.Type{
 		Name: "Microsoft.Insights/eventtypes/values", Since: "2014-04-01", Versions: []string{"2015-04-01", "2014-04-01"},
-		Place: arm.InSubscription, List: listEvents,
+		Place: arm.InSubscription, List: listEvents, // and at management groups, and at the tenant
 	})}
 }
 
-// listEvents yields the subscription's events that the filter takes, the newest first.
+// listEvents yields the events of one log that the filter takes, the newest first.
 func listEvents(c *arm.Call) iter.Seq2[arm.Doc, error] {
 	q, bad := readEventQuery(c)
 	if bad != nil {
 		return failed(bad)
 	}
-	sub := c.ID.Subscription()
+	log := arm.LogOf(c.ID)
 	return func(yield func(arm.Doc, error) bool) {
 		var events []arm.Doc
-		until := arm.ActivityKey(sub, q.to)
-		for d, err := range c.Tx.Scan(arm.KindActivity, lower(sub)+"/", arm.ActivityKey(sub, q.from)) {
+		until := arm.ActivityKey(log, q.to)
+		for d, err := range c.Tx.Scan(arm.KindActivity, log+"/", arm.ActivityKey(log, q.from)) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -149,7 +149,7 @@ func (r *activityRows) rows(yield func(kql.Row) bool) {
 		if since.Before(r.from) {
 			since = r.from
 		}
-		for d, err := range r.call.Tx.Scan(arm.KindActivity, lower(scope.Subscription())+"/", arm.ActivityKey(scope.Subscription(), since)) {
+		for d, err := range r.call.Tx.Scan(arm.KindActivity, arm.LogOf(scope)+"/", arm.ActivityKey(arm.LogOf(scope), since)) {
 			var events []arm.Doc
 			if err == nil {
 				events, err = arm.Events(d.Body)
@@ -158,7 +158,7 @@ func (r *activityRows) rows(yield func(kql.Row) bool) {
 				r.err = err
 				return
 			}
-			if !r.to.IsZero() && d.Key >= arm.ActivityKey(scope.Subscription(), r.to.Add(1)) {
+			if !r.to.IsZero() && d.Key >= arm.ActivityKey(arm.LogOf(scope), r.to.Add(1)) {
 				break
 			}
 			for _, event := range events {
