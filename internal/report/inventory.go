@@ -152,7 +152,7 @@ func (r Inventory) changesTable(p *printer) {
 		p.print("? The activity log of subscription %s is not known for all of that time: roles that were taken away there are not told.\n", sub)
 	}
 	for _, i := range r.Changes.Above {
-		p.print("? %s could not be read (%s): roles that were taken away there are not told.\n", i.What, i.Why)
+		p.print("? %s could not be read (%s): roles that were taken away there are not told.\n", upperFirst(i.What), i.Why)
 	}
 }
 
