@@ -22,22 +22,22 @@ const collectionVersion = 1
 type collection struct {
 	Version    int                            `json:"aksidCollection"`
 	From       string                         `json:"from"`
-	At         time.Time                      `json:"at,omitzero"`      // when it was read
-	By         Caller                         `json:"by,omitzero"`      // who read it
-	Rights     []Right                        `json:"rights,omitempty"` // which rights that one had
-	Documents  []savedDocument                `json:"documents"`        // of ARM
-	Objects    []map[string]any               `json:"objects"`          // of Microsoft Graph
-	Answered   []azure.PrincipalID            `json:"answered"`         // the directory was asked for these
-	Absent     []azure.ID                     `json:"absent"`           // ARM was asked for these and does not have them
-	Listed     []string                       `json:"listed"`           // subscriptions whose authorization was asked for
-	Eligible   []string                       `json:"eligible"`         // subscriptions whose eligible roles are known
-	Federated  []azure.ID                     `json:"federated"`        // identities whose federated credentials are known
-	Members    [][2]azure.PrincipalID         `json:"members"`          // group, member
-	Owners     [][2]azure.PrincipalID         `json:"owners"`           // group or service principal, owner
-	People     []azure.PrincipalID            `json:"people"`           // groups and service principals all of whose members and owners are among these
-	Unsure     map[string][]azure.PrincipalID `json:"unsure"`           // principal → groups it may be in
-	Events     []map[string]any               `json:"events"`           // of the activity logs
-	Logged     map[string]time.Time           `json:"logged"`      // activity logs that are known, as LogOf names them, and since when
+	At         time.Time                      `json:"at,omitzero"`        // when it was read
+	By         Caller                         `json:"by,omitzero"`        // who read it
+	Rights     []Right                        `json:"rights,omitempty"`   // which rights that one had
+	Documents  []savedDocument                `json:"documents"`          // of ARM
+	Objects    []map[string]any               `json:"objects"`            // of Microsoft Graph
+	Answered   []azure.PrincipalID            `json:"answered"`           // the directory was asked for these
+	Absent     []azure.ID                     `json:"absent"`             // ARM was asked for these and does not have them
+	Listed     []string                       `json:"listed"`             // subscriptions whose authorization was asked for
+	Eligible   []string                       `json:"eligible"`           // subscriptions whose eligible roles are known
+	Federated  []azure.ID                     `json:"federated"`          // identities whose federated credentials are known
+	Members    [][2]azure.PrincipalID         `json:"members"`            // group, member
+	Owners     [][2]azure.PrincipalID         `json:"owners"`             // group or service principal, owner
+	People     []azure.PrincipalID            `json:"people"`             // groups and service principals all of whose members and owners are among these
+	Unsure     map[string][]azure.PrincipalID `json:"unsure"`             // principal → groups it may be in
+	Events     []map[string]any               `json:"events"`             // of the activity logs
+	Logged     map[string]time.Time           `json:"logged"`             // activity logs that are known, as LogOf names them, and since when
 	Unlogged   []Incomplete                   `json:"unlogged,omitempty"` // those above subscriptions that could not be read
 	Unread     []savedUnread                  `json:"unread"`
 	Incomplete []Incomplete                   `json:"incomplete"`
