@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -403,7 +404,7 @@ func (d *deployed) writtenName(r *template.Resource) string {
 // objectAt is the JSON object that begins at a place of a text; nil where there is none.
 func objectAt(text []byte, line, column int) []byte {
 	for ; line > 1; line-- {
-		i := strings.IndexByte(string(text), '\n')
+		i := bytes.IndexByte(text, '\n')
 		if i < 0 {
 			return nil
 		}
@@ -413,7 +414,7 @@ func objectAt(text []byte, line, column int) []byte {
 		return nil
 	}
 	var raw json.RawMessage
-	if err := json.NewDecoder(strings.NewReader(string(text[column-1:]))).Decode(&raw); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(text[column-1:])).Decode(&raw); err != nil {
 		return nil
 	}
 	return raw

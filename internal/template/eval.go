@@ -356,6 +356,9 @@ func (e *env) apply(f *function, name string, args []any) (any, error) {
 			return v, err
 		}
 	}
+	if v, ok := decided(name, args); ok {
+		return v, nil
+	}
 	u := e.run.newUnknown(name, args)
 	if f.text {
 		u.Text = e.partly(f, args)

@@ -285,3 +285,39 @@ func TestUnknownID(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A text of which a part is known is not empty, whatever the rest will be.
+func TestPartlyKnownIsNotEmpty(t *testing.T) {
+	for expression, want := range map[string]string{
+		"empty(resourceId('Microsoft.Network/virtualNetworks', parameters('p')))": "false",
+		"empty(format('aks-{0}', parameters('p')))":                               "false",
+		"equals(concat('x', parameters('p')), '')":                                "false",
+		"equals('', concat('x', parameters('p')))":                                "false",
+		"empty(if(parameters('b'), concat('x', parameters('p')), 'y'))":           "false",
+		"empty(if(parameters('b'), concat('x', parameters('p')), ''))":            "unknown",
+		"empty(parameters('p'))":                                                  "unknown",
+		"empty(concat(parameters('p'), parameters('p')))":                         "unknown",
+		"equals(concat('x', parameters('p')), 'xy')":                              "unknown",
+		"empty(coalesce(parameters('p'), ''))":                                    "unknown",
+	} {
+		text := `{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "parameters": {"p": {"type": "string"}, "b": {"type": "bool"}},
+			"resources": [{"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2023-04-01", "name": "v", "location": "westeurope", "properties": {"x": "[` + expression + `]"}}]}`
+		parsed, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := Deployment{Template: parsed, Partial: true, Name: "d", Subscription: azure.MustGUID("11111111-1111-1111-1111-111111111111"), Group: "rg", Location: "westeurope"}
+		r := d.Evaluate()
+		for _, e := range r.Errors {
+			t.Fatal(expression, e)
+		}
+		properties, _ := r.Resources[0].Document["properties"].(map[string]any)
+		got := fmt.Sprint(properties["x"])
+		if isUnknown(properties["x"]) {
+			got = "unknown"
+		}
+		if got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+}

@@ -55,6 +55,29 @@ func (u *Unknown) ID() (azure.ID, bool) {
 	return id, err == nil
 }
 
+// decided is what a function gives although an argument is unknown: a text that has known parts, as an id has, is not empty.
+func decided(name string, args []any) (value, ok bool) {
+	switch strings.ToLower(name) {
+	case "empty":
+		return false, len(args) == 1 && hasText(args[0])
+	case "equals":
+		return false, len(args) == 2 && (args[0] == "" && hasText(args[1]) || args[1] == "" && hasText(args[0]))
+	}
+	return false, false
+}
+
+// hasText reports whether a value that is unknown is a text that is not empty all the same.
+func hasText(v any) bool {
+	u, ok := v.(*Unknown)
+	switch {
+	case !ok:
+		return false
+	case len(u.Choices) > 0:
+		return !slices.ContainsFunc(u.Choices, func(c any) bool { s, known := c.(string); return !hasText(c) && (!known || s == "") })
+	}
+	return u.Text != "" && !(strings.HasPrefix(u.Text, "{") && strings.HasSuffix(u.Text, "}"))
+}
+
 // String is the expression as a template would have it.
 func (u *Unknown) String() string { return "[" + u.Expr + "]" }
 
