@@ -119,7 +119,7 @@ func validFailOn(s string) error {
 func sourceFlags(cmd *cobra.Command, o *sourceOptions) {
 	dataFlag(cmd, &o.Data)
 	f := cmd.Flags()
-	f.StringVar(&o.From, "from", "", "what to read: azure, local, or the `path` of what az printed as JSON, of what --save kept, of a Terraform plan (terraform show -json) or of an ARM template (default: "+local.FromVar+", else azure)")
+	f.StringVar(&o.From, "from", "", "what to read: azure, local, or the `path` of what az or Azure PowerShell printed as JSON, or az as YAML, of what --save kept, of a Terraform plan or state (terraform show -json) or of an ARM template (default: "+local.FromVar+", else azure)")
 	f.StringVar(&o.Cloud, "cloud", "", "`cloud`: AzureCloud, AzureUSGovernment, AzureChinaCloud or one registered with az (default: az's active one)")
 	f.StringVar(&o.Subscription, "subscription", "", "`name or id` of the subscription (default: az's active one)")
 	f.BoolVar(&o.AllSubscriptions, "all-subscriptions", false, "look in every subscription that the credential sees")

@@ -34,19 +34,25 @@ func readText(r io.Reader) ([]byte, error) {
 	return fromUTF16(text), err
 }
 
-// fromUTF16 is a text in UTF-8: Windows PowerShell writes what az prints as UTF-16, with a byte order mark.
+// fromUTF16 is a text in UTF-8: Windows PowerShell writes what az prints as UTF-16, with a byte order mark. Without one it is known by
+// what JSON begins with.
 func fromUTF16(text []byte) []byte {
 	var order binary.ByteOrder
+	start := 2
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xfe")):
 		order = binary.LittleEndian
 	case bytes.HasPrefix(text, []byte("\xfe\xff")):
 		order = binary.BigEndian
+	case bytes.HasPrefix(text, []byte("[\x00")), bytes.HasPrefix(text, []byte("{\x00")):
+		order, start = binary.LittleEndian, 0
+	case bytes.HasPrefix(text, []byte("\x00[")), bytes.HasPrefix(text, []byte("\x00{")):
+		order, start = binary.BigEndian, 0
 	default:
 		return text
 	}
 	out := make([]byte, 0, len(text)/2)
-	for i := 2; i+1 < len(text); i += 2 {
+	for i := start; i+1 < len(text); i += 2 {
 		r := rune(order.Uint16(text[i:]))
 		if utf16.IsSurrogate(r) && i+3 < len(text) {
 			i += 2

@@ -19,7 +19,8 @@ import (
 
 // Files reads what az printed as JSON (az aks show, az role assignment list, az identity show …, az monitor activity-log
 // list), what ARM and Microsoft Graph answered, what Save wrote, Terraform plans (terraform show -json) and ARM templates with their parameter files:
-// from one file or from the .json files of a folder and its subfolders, each recognised by what is in it.
+// from one file or from those of a folder and its subfolders, each recognised by what is in it. The same as YAML (az -o yaml), as
+// Azure PowerShell makes it with ConvertTo-Json, and as the portal downloads it (CSV) will do.
 type Files struct {
 	Path         string
 	Parameters   string     // file with a template's parameters; "": the one beside it, if there is one
@@ -120,7 +121,7 @@ func (f Files) paths() ([]string, error) {
 	var out []string
 	var total int64
 	err = filepath.WalkDir(f.Path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || !strings.EqualFold(filepath.Ext(path), ".json") {
+		if err != nil || !d.Type().IsRegular() || !isOneOf(strings.ToLower(filepath.Ext(path)), ".json", ".csv", ".yaml", ".yml") {
 			return err
 		}
 		info, err := d.Info()
@@ -137,6 +138,23 @@ func (f Files) paths() ([]string, error) {
 		err = fmt.Errorf("%s holds no .json files", f.Path)
 	}
 	return out, err
+}
+
+// ofFolder reports whether the files are those of a folder, in which others may be as well.
+func (f Files) ofFolder() bool {
+	info, err := os.Stat(f.Path)
+	return err == nil && info.IsDir()
+}
+
+// ofAzure reports whether a file of a folder can be one of Azure's: of YAML and CSV most are somebody else's.
+func ofAzure(path string, text []byte) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return azYAML.Match(text)
+	case ".csv":
+		return csvHead.Match(firstLine(text))
+	}
+	return true
 }
 
 // filesReader reads documents and keeps track of what a set of files says nothing about.
@@ -173,7 +191,10 @@ func (in *filesReader) read(ctx context.Context, path string) error {
 	if in.text, err = readText(r); err != nil {
 		return err
 	}
-	v, err := decodeText(in.text)
+	if in.ofFolder() && !ofAzure(path, in.text) {
+		return nil
+	}
+	v, err := decodeFile(path, in.text)
 	if err != nil {
 		return err
 	}
@@ -216,7 +237,7 @@ func (in *filesReader) take(v any) error {
 	case isPlan(m):
 		return in.takePlan(m)
 	case isState(m):
-		return errors.New("a Terraform state; save the plan: terraform show -json PLANFILE")
+		return in.takeState(m)
 	case isTemplate(m):
 		return in.takeTemplate()
 	case isParameters(m):
@@ -256,6 +277,11 @@ func (in *filesReader) takeDoc(m map[string]any) error {
 	if isEvent(m) {
 		in.takeEvent(m)
 		return nil
+	}
+	if old := m; old["id"] == nil {
+		if m = spelled(m); m["id"] != nil && cutOff(old) {
+			return errors.New("PowerShell has cut it off; save it with: ConvertTo-Json -Depth 20")
+		}
 	}
 	text := textAt(m, "id")
 	if _, err := azure.ParseGUID(text); err == nil {

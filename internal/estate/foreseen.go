@@ -206,7 +206,7 @@ func (b *builder) planned(after func(x, y azure.ID) bool) {
 	b.estate.after = append(b.estate.after, after)
 }
 
-// unseenGrants makes unknown what roles principals hold that exist already: a plan shows only what it changes.
+// unseenGrants makes unknown what roles principals hold that exist already: plans show only what they change.
 // Those that it brings hold what it gives them, and no more.
 func (in *filesReader) unseenGrants() {
 	subs := map[string]bool{}
@@ -242,7 +242,7 @@ func (in *filesReader) noteUnseen() {
 			}
 			seen[id.Principal] = true
 			in.incomplete(Incomplete{
-				What: "the roles that " + id.Name + " has already", Why: "a plan shows only what it changes", Scope: azure.Root,
+				What: "the roles that " + id.Name + " has already", Why: "plans and states show only what Terraform or the template makes", Scope: azure.Root,
 				Right: "the output of: az role assignment list --all --assignee " + id.Principal.String() + " -o json, in the same folder",
 			})
 		}

@@ -64,22 +64,36 @@ func (in *filesReader) takePlan(m map[string]any) error {
 	if v := textAt(m, "format_version"); !strings.HasPrefix(v, "1.") && !strings.HasPrefix(v, "0.") {
 		return fmt.Errorf("a Terraform plan of format %s; this aksid reads format 1", v[:min(len(v), 20)])
 	}
-	p := &plan{
-		in: in, file: in.path, given: in.Subscription, variables: mapAt(m, "variables"),
-		config: mapAt(m, "configuration.root_module"), providers: mapAt(m, "configuration.provider_config"),
-		resources: map[string]*planned{}, instances: map[string][]*planned{}, docs: map[string]Doc{},
-		looking: map[string]bool{}, subs: map[string]string{},
-	}
+	p := in.newPlan(m)
 	if p.config == nil {
 		return fmt.Errorf("a Terraform plan without its configuration; print the whole of it with: terraform show -json PLANFILE")
 	}
-	p.readState(mapAt(m, "prior_state.values.root_module"))
+	p.readValues(mapAt(m, "prior_state.values.root_module"), func(r *planned) bool { return r.data })
 	for _, c := range listAt(m, "resource_changes") {
 		p.readChange(c)
 	}
 	for _, r := range listAt(m, "relevant_attributes") {
 		p.relevant = append(p.relevant, relevantAttribute(r))
 	}
+	in.later = append(in.later, p.convert)
+	return nil
+}
+
+func (in *filesReader) newPlan(m map[string]any) *plan {
+	return &plan{
+		in: in, file: in.path, given: in.Subscription, variables: mapAt(m, "variables"),
+		config: mapAt(m, "configuration.root_module"), providers: mapAt(m, "configuration.provider_config"),
+		resources: map[string]*planned{}, instances: map[string][]*planned{}, docs: map[string]Doc{},
+		looking: map[string]bool{}, subs: map[string]string{},
+	}
+}
+
+// takeState reads a Terraform state, as terraform show -json prints it without a plan: all of it is there, and known. Roles that
+// nobody gave with Terraform are not in it.
+func (in *filesReader) takeState(m map[string]any) error {
+	p := in.newPlan(m)
+	p.config = map[string]any{}
+	p.readValues(mapAt(m, "values.root_module"), func(*planned) bool { return true })
 	in.later = append(in.later, p.convert)
 	return nil
 }
@@ -95,17 +109,18 @@ func relevantAttribute(v any) string {
 	return s
 }
 
-// readState takes the data sources of the state that a plan begins with: they were read while it was made.
-func (p *plan) readState(module map[string]any) {
+// readValues takes resources of a state, in which all is known. Of the one that a plan begins with those are of interest that were
+// read while it was made: data sources.
+func (p *plan) readValues(module map[string]any, wanted func(*planned) bool) {
 	for _, v := range listAt(module, "resources") {
-		if r := p.instance(v, textAt(module, "address")); r != nil && r.data {
+		if r := p.instance(v, textAt(module, "address")); r != nil && wanted(r) {
 			r.values = mapAt(v, "values")
 			p.keep(r)
 		}
 	}
 	for _, m := range listAt(module, "child_modules") {
 		if m, ok := m.(map[string]any); ok {
-			p.readState(m)
+			p.readValues(m, wanted)
 		}
 	}
 }

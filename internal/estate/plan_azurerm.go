@@ -49,7 +49,7 @@ func init() { // its functions look things up in it
 		"azurerm_application_gateway":    {typ: "Microsoft.Network/applicationGateways", names: byName, more: gateway},
 		"azurerm_private_dns_zone":       {typ: typeZone, names: byName},
 		"azurerm_dns_zone":               {typ: "Microsoft.Network/dnsZones", names: byName},
-		"azurerm_private_dns_zone_virtual_network_link": {typ: typeZone + "/virtualNetworkLinks", names: []string{"private_dns_zone_name", "name"},
+		"azurerm_private_dns_zone_virtual_network_link": {typ: typeZone + "/virtualNetworkLinks", names: []string{"private_dns_zone_name", "name"}, parent: "private_dns_zone_id",
 			fields: []carried{{from: "virtual_network_id", to: "properties.virtualNetwork.id", link: TypeNetwork}}},
 		"azurerm_container_registry": {typ: TypeRegistry, names: byName, fields: []carried{
 			{from: "admin_enabled", to: "properties.adminUserEnabled", flag: true},
@@ -114,13 +114,13 @@ func (p *plan) resourceID(r *planned) azure.ID {
 	for _, n := range c.names {
 		names = append(names, p.nameOf(r, n))
 	}
-	if c.parent == "" {
+	if c.parent == "" || len(c.names) > 1 && p.text(r, c.names[0]) != "" { // as older versions of the provider have it
 		return safeResource(safeJoin(sub, "resourceGroups", p.nameOf(r, "resource_group_name")), c.typ, names...)
 	}
 	for attribute := range strings.SplitSeq(c.parent, "|") {
 		if parent, err := azure.ParseID(p.single(r, attribute, wantID(anyType)).one()); err == nil {
 			if strings.HasPrefix(strings.ToLower(c.typ), strings.ToLower(parent.Type())+"/") {
-				return safeJoin(parent, c.typ[len(parent.Type())+1:], names[0])
+				return safeJoin(parent, c.typ[len(parent.Type())+1:], names[len(names)-1])
 			}
 			return safeResource(parent, c.typ, names...)
 		}
