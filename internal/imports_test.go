@@ -74,7 +74,7 @@ var rules = map[string]rule{
 		why: "rules look at what is needed, what is granted and who else could act with it; they do no I/O. How they are tuned is a text in YAML"},
 	"internal/whocan": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
 		why: "who could do something, from what is known; what a role could create that costs money is told to it"},
-	"internal/failure": {packages: "internal/azure internal/rbac internal/estate internal/catalogue",
+	"internal/failure": {packages: "internal/azure internal/plain internal/rbac internal/estate internal/catalogue",
 		why: "an error text is understood by itself; an estate only adds to it"},
 	"internal/inventory": {packages: "internal/azure internal/rbac internal/estate internal/whocan",
 		why: "what there is, and who may change it"},

@@ -14,6 +14,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -66,7 +67,7 @@ func (a *App) execute(ctx context.Context, root *cobra.Command, args []string) (
 	}()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(context.WithValue(ctx, started{}, nil)) // demo runs check inside itself
-	if err != nil && cmd.Context().Value(started{}) == nil {
+	if err != nil && cmd.Context().Value(started{}) == nil && !errors.As(err, new(usageError)) {
 		err = usagef("%w; see: %s --help", err, cmd.CommandPath())
 	}
 	return a.report(err)
@@ -81,20 +82,14 @@ func newRoot(a *App) *cobra.Command {
 		Short: "Know, test and fix the identities of AKS clusters",
 		Long: `aksid says which identities an AKS cluster uses, where they have roles and what breaks without them,
 and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs and Terraform work.`,
-		Args:                  cobra.ArbitraryArgs,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
 		DisableFlagsInUseLine: true,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			cmd.SetContext(context.WithValue(cmd.Context(), started{}, true))
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownCommand(cmd, args[0])
-		},
 	}
+	group(root)
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
@@ -107,6 +102,9 @@ and it runs a local Azure that enforces RBAC, on which the unmodified az, SDKs a
 	}
 	root.SetHelpCommandGroupID(program)
 	root.SetCompletionCommandGroupID(program)
+	root.Version = built().String()
+	root.SetVersionTemplate("{{.Version}}\n")
+	strict(root)
 	return root
 }
 
@@ -124,15 +122,6 @@ func (a *App) commands() iter.Seq2[string, []*cobra.Command] {
 			yield("The local Azure", []*cobra.Command{newUp(a), newExec(a), newToken(a), newClock(a), newFault(a), newKubernetes(a), newExport(a)}) &&
 			yield(program, []*cobra.Command{newVersion(a)})
 	}
-}
-
-func unknownCommand(root *cobra.Command, name string) error {
-	root.SuggestionsMinimumDistance = 2
-	meant := ""
-	if s := root.SuggestionsFor(name); len(s) > 0 {
-		meant = ", did you mean " + strings.Join(s, " or ") + "?"
-	}
-	return usagef("there is no command %q%s; see: aksid --help", name, meant)
 }
 
 // getenv is os.Getenv for the app's environment: the last entry of a name counts, as it does in a shell.

@@ -55,15 +55,8 @@ the one before it, so that what was changed, taken out or put in is found. Azure
   aksid breakglass list
   aksid breakglass revoke bg-20261124-k3f9 --why "mended" --apply
   aksid breakglass expire --apply --yes`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no aksid breakglass %s; see: aksid breakglass --help", args[0])
-			}
-			return cmd.Help()
-		},
 	}
-	cmd.AddCommand(newRequest(a), newApprove(a), newActivate(a), newBreakglassList(a), newRevoke(a), newExpire(a))
-	return cmd
+	return group(cmd, newRequest(a), newApprove(a), newActivate(a), newBreakglassList(a), newRevoke(a), newExpire(a))
 }
 
 // placeFlags adds the flags that say in which Azure, and where the record is.

@@ -19,7 +19,12 @@ func newClock(a *App) *cobra.Command {
 long operations end, time-bound grants begin and end, without waiting. It never goes back.`,
 		Example: `  aksid clock
   aksid clock advance 26h`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return onLocal(cmd.Context(), a, data, func(az *local.Azure) error {
 				c, err := az.Clock(cmd.Context())

@@ -22,7 +22,7 @@ A call that meets a fault gets an error and does nothing. Faults are gone when t
   aksid fault clear`,
 	}
 	cmd.PersistentFlags().StringVar(&data, "data", "", dataHelp)
-	cmd.AddCommand(newFaultAdd(a, &data), &cobra.Command{
+	return group(cmd, newFaultAdd(a, &data), &cobra.Command{
 		Use: "list", Short: "List the faults that have not all happened", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return onLocal(cmd.Context(), a, data, func(az *local.Azure) error {
@@ -39,7 +39,6 @@ A call that meets a fault gets an error and does nothing. Faults are gone when t
 			return onLocal(cmd.Context(), a, data, func(az *local.Azure) error { return az.ClearFaults(cmd.Context()) })
 		},
 	})
-	return cmd
 }
 
 func newFaultAdd(a *App, data *string) *cobra.Command {

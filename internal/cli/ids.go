@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 
 	"aksid/internal/azure"
 	"aksid/internal/finding"
@@ -50,16 +52,19 @@ func runIDs(ctx context.Context, a *App, o checkOptions) error {
 
 // readText reads a text of bounded size from a file, or from standard input for "-".
 func (a *App) readText(path string) (string, error) {
+	var from io.Reader = a.In
 	if path != "-" {
 		text, err := plain.ReadFile(path, finding.MaxText)
 		if err != nil {
 			return "", usagef("%s cannot be read: %w", path, err)
 		}
-		return string(text), nil
+		from = bytes.NewReader(text)
+	} else {
+		path = "standard input"
 	}
-	text, err := plain.Read(a.In, finding.MaxText)
+	text, err := plain.Read(plain.Decode(from), finding.MaxText)
 	if err != nil {
-		return "", usagef("standard input cannot be read: %w", err)
+		return "", usagef("%s cannot be read: %w", path, err)
 	}
 	return string(text), nil
 }

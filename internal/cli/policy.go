@@ -28,15 +28,8 @@ RBAC, workload identity and an OIDC issuer, no pod identity, no command invoke, 
 		Example: `  aksid policy export -o policies --effect audit
   aksid policy audit
   aksid policy audit --from plan.json --builtin`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see: aksid policy --help", args[0])
-			}
-			return cmd.Help()
-		},
 	}
-	cmd.AddCommand(newPolicyExport(a), newPolicyAudit(a))
-	return cmd
+	return group(cmd, newPolicyExport(a), newPolicyAudit(a))
 }
 
 type policyExportOptions struct {

@@ -71,6 +71,11 @@ func printVersion(a *App, v version, output string) error {
 	if output == "json" {
 		return json.NewEncoder(a.Out).Encode(v)
 	}
+	_, err := fmt.Fprintln(a.Out, v)
+	return err
+}
+
+func (v version) String() string {
 	commit := "an unknown commit"
 	if v.Commit != "" {
 		commit = "commit " + v.Commit
@@ -78,6 +83,5 @@ func printVersion(a *App, v version, output string) error {
 	if v.Modified {
 		commit += " with changes"
 	}
-	_, err := fmt.Fprintf(a.Out, "aksid %s, %s, %s\n", v.Version, commit, v.Go)
-	return err
+	return fmt.Sprintf("aksid %s, %s, %s", v.Version, commit, v.Go)
 }

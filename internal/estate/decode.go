@@ -1,15 +1,13 @@
 package estate
 
 import (
-	"aksid/internal/plain"
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"aksid/internal/plain"
 )
 
 // Bounds of one JSON text: what Azure and az write is far below, what is above is refused before it is decoded.
@@ -29,39 +27,7 @@ func decode(r io.Reader) (any, error) {
 }
 
 // readText reads a text of bounded length.
-func readText(r io.Reader) ([]byte, error) {
-	text, err := plain.Read(r, maxText)
-	return fromUTF16(text), err
-}
-
-// fromUTF16 is a text in UTF-8: Windows PowerShell writes what az prints as UTF-16, with a byte order mark. Without one it is known by
-// what JSON begins with.
-func fromUTF16(text []byte) []byte {
-	var order binary.ByteOrder
-	start := 2
-	switch {
-	case bytes.HasPrefix(text, []byte("\xff\xfe")):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(text, []byte("\xfe\xff")):
-		order = binary.BigEndian
-	case bytes.HasPrefix(text, []byte("[\x00")), bytes.HasPrefix(text, []byte("{\x00")):
-		order, start = binary.LittleEndian, 0
-	case bytes.HasPrefix(text, []byte("\x00[")), bytes.HasPrefix(text, []byte("\x00{")):
-		order, start = binary.BigEndian, 0
-	default:
-		return text
-	}
-	out := make([]byte, 0, len(text)/2)
-	for i := start; i+1 < len(text); i += 2 {
-		r := rune(order.Uint16(text[i:]))
-		if utf16.IsSurrogate(r) && i+3 < len(text) {
-			i += 2
-			r = utf16.DecodeRune(r, rune(order.Uint16(text[i:])))
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	return out
-}
+func readText(r io.Reader) ([]byte, error) { return plain.Read(plain.Decode(r), maxText) }
 
 func decodeText(text []byte) (any, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))

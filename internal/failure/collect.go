@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	plaintext "aksid/internal/plain"
 )
 
 // MaxFailures bounds how many different failures a Collector keeps. Further ones are only counted.
@@ -22,10 +23,10 @@ type Collector struct {
 	dropped int
 }
 
-// Read takes in a stream: log lines, events, JSON of az and kubectl, or a pasted text.
+// Read takes in a stream: log lines, events, JSON of az and kubectl, or a pasted text, also in UTF-16 or compressed.
 func (c *Collector) Read(r io.Reader) error {
 	l := lexiconOf()
-	for rec, err := range records(r) {
+	for rec, err := range records(plaintext.Decode(r)) {
 		if err != nil {
 			return err
 		}
