@@ -91,6 +91,8 @@ func TestPublicZones(t *testing.T) {
 	w.allow(dns.id, id, "Microsoft.Network/dnsZones/A/write", "Microsoft.Network/dnsZones/recordsets/read")
 	if got := dns.put(www, body).ok(201); got.str("properties.fqdn") != "www.shop.example." || got.at("properties.isAutoRegistered") != nil {
 		t.Errorf("the record is %s", got.raw)
+	} else if got.str("type") != "Microsoft.Network/dnszones/A" { // in small letters, which external-dns relies on
+		t.Errorf("its type is %s", got.str("type"))
 	}
 	if got := dns.get(id + "/recordsets?api-version=2018-05-01").ok(200).list("name"); !slices.Equal(got, []string{"www", "@", "@", "@"}) {
 		t.Errorf("record sets: %v", got)

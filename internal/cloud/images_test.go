@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -284,9 +285,10 @@ func TestKubelet(t *testing.T) {
 	node.refresh("freightacr").ok(401)
 	w.give(principal, "AcrPull", id)
 	c := node.at(t, "freightacr")
-	_, err := c.pull("app:1")
+	img, err := c.pull("app:1")
 	c.want("ok", err)
 	c.want("401 UNAUTHORIZED", c.push("app:2", image(t, 2)))
+	c.want("401 UNAUTHORIZED", remote.Tag(c.ref("app:1").Context().Tag("2"), img, c.options...))
 }
 
 // TestRegistryRefusals are the registry's answers to those it keeps out, word for word.
@@ -630,6 +632,27 @@ func TestHostilePush(t *testing.T) {
 	}
 	if left := files(t, w.dir, "images/*/*/*"); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestManifestThatDoesNotArrive: crane sends a manifest with the first try alone. Who may not push is told so in the second
+// all the same.
+func TestManifestThatDoesNotArrive(t *testing.T) {
+	w := newWorld(t)
+	id := w.acr(w.group(w.platform, "rg"), "freightacr", obj{"adminUserEnabled": true})
+	admin := w.operator.do("POST", id+"/listCredentials", nil).ok(200)
+	for password, want := range map[string]int{"": 401, admin.str("passwords.0.value"): 400} {
+		r := httptest.NewRequest("PUT", "https://freightacr.azurecr.io/v2/app/manifests/v2", io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)))
+		r.Header.Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+		r.RemoteAddr = "127.0.0.1:50000"
+		if password != "" {
+			r.SetBasicAuth("freightacr", password)
+		}
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, r)
+		if rec.Code != want {
+			t.Errorf("%d %s, want %d", rec.Code, rec.Body, want)
+		}
 	}
 }
 

@@ -185,11 +185,16 @@ func (q *question) distribution() error {
 	return nil
 }
 
-// readManifest bounds a manifest's size and refuses what is none, before it is looked into further.
+// readManifest bounds a manifest's size and refuses what is none, before it is looked into further. What does not arrive
+// whole is none either, but whether the client may push is said first: clients that try again with another token may send
+// what they have no more.
 func (q *question) readManifest() error {
 	raw, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxManifest))
-	if err != nil {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return err
+	} else if err != nil {
+		q.r.Body = io.NopCloser(strings.NewReader("{}"))
+		return nil
 	}
 	q.r.Body = io.NopCloser(bytes.NewReader(raw))
 	_, err = parseManifest(raw, q.r.Header.Get("Content-Type"))

@@ -71,6 +71,7 @@ func dns() []arm.Type {
 		z := typePrivateZone
 		if strings.HasPrefix(t.Name, typeDNSZone) {
 			z = typeDNSZone
+			t.Shown = strings.Replace(t.Name, "/dnsZones", "/dnszones", 1) // external-dns cuts just that off
 		}
 		t.Since, t.Versions = "2015-05-04-preview", versions[z]
 	}
