@@ -2,11 +2,17 @@ package azure
 
 // Azure Policy: definitions, assignments, and what assigned policies refuse.
 
-// Policies refuse a write; RequestDisallowedByPolicy stands with what else refuses.
+// Policies refuse a write or a deletion; RequestDisallowedByPolicy stands with what else refuses.
 var (
 	RequestDisallowedByPolicyReasons = message(403, "RequestDisallowedByPolicy",
 		"Resource '{name}' was disallowed by policy. Reasons: '{reasons}'. See error details for policy resource IDs.",
 		"recorded answers of assignments with non-compliance messages: Azure/azure-policy, Microsoft Learn: assignment structure")
+	DeletionDisallowedByPolicy = message(403, "RequestDisallowedByPolicy",
+		"Deletion of resource '{name}' was disallowed by policy. Policy identifiers: '{policies}'.",
+		"a recorded answer to az network route-table route delete under a denyAction policy; Microsoft Learn: denyAction effect")
+	DeletionDisallowedByPolicyReasons = message(403, "RequestDisallowedByPolicy",
+		"Deletion of resource '{name}' was disallowed by policy. Reasons: '{reasons}'. See error details for policy resource IDs.",
+		"the recorded refusal of a deletion, with reasons as the recorded refusals of writes have them")
 	TemplatePolicyViolation = message(400, "InvalidTemplateDeployment", "The template deployment failed because of policy violation. Please see details for more information.",
 		"recorded in issues of Azure/azure-policy and Azure/bicep: ARM's preflight")
 	PolicyEvaluationFailed = message(403, "RequestDisallowedByPolicy",

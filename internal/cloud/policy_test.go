@@ -82,6 +82,41 @@ func TestPolicyDeny(t *testing.T) {
 	}
 }
 
+// TestPolicyKeeps refuses to delete what a policy with denyAction keeps, in Azure's words: by itself, and with its group where the
+// policy says so; not what goes with its parent, and not what is exempt.
+func TestPolicyKeeps(t *testing.T) {
+	w := newPolicyWorld(t)
+	op := w.operator
+	when := obj{"allOf": []obj{{"field": "type", "equals": "Microsoft.Network/routeTables"}, {"field": "tags['env']", "equals": "prod"}}}
+	kept := w.define("keep", when, obj{"effect": "denyAction", "details": obj{"actionNames": []string{"delete"}, "cascadeBehaviors": obj{"resourceGroup": "deny"}}})
+	alone := w.platform + authorizationPath + "policyDefinitions/alone"
+	op.put(alone, obj{"properties": obj{"mode": "All", "policyRule": obj{"if": obj{"field": "type", "equals": "Microsoft.Network/routeTables/routes"},
+		"then": obj{"effect": "DenyAction", "details": obj{"actionNames": []string{"Delete"}}}}}}).ok(201)
+	a := w.assign(w.rg, "a1", kept, nil)
+	op.put(w.table, obj{"location": "westeurope", "tags": obj{"env": "prod"}}).ok(201)
+	w.application("u").delete(w.table).refused(403, "AuthorizationFailed")
+	r := op.delete(w.table)
+	r.refused(403, "RequestDisallowedByPolicy", "Deletion of resource 'r1' was disallowed by policy. Policy identifiers: '[{\"policyAssignment\":{\"name\":\"a1\",\"id\":\""+a+
+		"\"},\"policyDefinition\":{\"name\":\"Policy keep\",\"id\":\""+kept+"\"}}]'.")
+	if !strings.Contains(r.raw, `"policyDefinitionEffect":"denyAction"`) {
+		t.Errorf("the answer lacks its details: %s", r.raw)
+	}
+	op.delete(w.rg).refused(403, "RequestDisallowedByPolicy", "Deletion of resource 'r1' was disallowed by policy.")
+	op.do("PATCH", w.table, obj{"tags": obj{"env": "test"}}).ok(200)
+	op.delete(w.table).ok(200)
+
+	op.put(w.table, obj{"location": "westeurope", "tags": obj{"env": "prod"}}).ok(201)
+	b := w.assign(w.platform, "a2", alone, obj{"nonComplianceMessages": []obj{{"message": "Routes stay."}}})
+	hop := obj{"properties": obj{"addressPrefix": "10.0.0.0/8", "nextHopType": "Internet"}}
+	op.put(w.table+"/routes/x", hop).ok(201)
+	op.delete(w.table+"/routes/x").refused(403, "RequestDisallowedByPolicy", "Deletion of resource 'x' was disallowed by policy. Reasons: 'Routes stay.'. See error details for policy resource IDs.")
+	op.put(w.rg+authorizationPath+"policyExemptions/e1", obj{"properties": obj{"policyAssignmentId": a, "exemptionCategory": "Waiver"}}).ok(201)
+	op.delete(w.table).ok(200) // its route goes with it
+	op.delete(b).ok(200)
+	op.delete(a).ok(200)
+	op.delete(w.rg).ok(202)
+}
+
 // TestPolicyReach goes through scopes, modes of enforcement, exemptions and parameters.
 func TestPolicyReach(t *testing.T) {
 	w := newPolicyWorld(t)

@@ -289,6 +289,18 @@ func (o Outcome) Denies() bool {
 	return o.Assignment.Enforced && (o.State == Failed || o.Effect == Deny && o.State == NonCompliant)
 }
 
+// Keeps reports whether the outcome refuses to delete the resource, by itself or with its resource group: a rule with the effect
+// denyAction that is about it, enforced and not exempt. Of what goes with a group, only policies of the mode Indexed are asked.
+func (o Outcome) Keeps(withGroup bool) bool {
+	if !o.Assignment.Enforced || o.Definition == nil || o.Exemption != nil {
+		return false
+	}
+	if withGroup {
+		return o.guards.group && strings.EqualFold(o.Definition.Mode, "Indexed")
+	}
+	return o.guards.delete
+}
+
 // Evaluate says what everything that is assigned to a resource says of it, in the order of the assignments.
 func (b *Book) Evaluate(r *Resource, now time.Time) []Outcome {
 	var all []Outcome

@@ -29,6 +29,13 @@ type Result struct {
 	Written string // the effect as it is written, as in Deny
 	Why     []Evaluated
 	Reason  string // of Undecided, Failed and NotApplicable
+	guards  guard  // against deletion, with the effect denyAction
+}
+
+// guard is what a policy with the effect denyAction keeps a resource from.
+type guard struct {
+	delete bool // by itself
+	group  bool // with its resource group
 }
 
 // Violates reports whether the effect would be carried out: the resource is as the rule says it must not be.
@@ -117,11 +124,37 @@ func (d *Definition) decide(e *evaluation, result *Result) {
 		result.State, result.Reason = Undecided, "the effect manual is attested by a person"
 	case result.Effect == DenyAction:
 		result.State, result.Reason = Compliant, "the effect denyAction is about deleting"
+		result.guards, err = e.guardOf(d.rule.details)
+		if err != nil {
+			result.State, result.Reason = Failed, err.Error()
+		}
 	case result.Effect.IfNotExists():
 		d.ifNotExists(e, result, why)
 	default:
 		result.State, result.Why = NonCompliant, why
 	}
+}
+
+// guardOf reads which actions are denied, delete being the only one that there is, and what is to become of the deletion of a
+// resource group (Microsoft Learn: denyAction effect).
+func (e *evaluation) guardOf(details any) (g guard, err error) {
+	p := &parser{}
+	var actions []string
+	for _, name := range listAt(asObject(details), "actionNames") {
+		var s string
+		p.try(func() { s, _, err = e.text(p.operand(name)) })
+		if err != nil {
+			return g, err
+		}
+		actions = append(actions, strings.ToLower(s))
+	}
+	g.delete = slices.Contains(actions, "delete")
+	cascade := ""
+	if v := at(asObject(details), "cascadeBehaviors.resourceGroup"); v != nil {
+		p.try(func() { cascade, _, err = e.text(p.operand(v)) })
+	}
+	g.group = g.delete && strings.EqualFold(cascade, "deny")
+	return g, err
 }
 
 // about tests what a rule says of type, kind and name alone; what it says of anything else counts as fulfilled. A resource that

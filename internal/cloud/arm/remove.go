@@ -27,7 +27,7 @@ func (c *Call) delete() (answer, *azure.Error) {
 		return c.gone()
 	}
 	c.Doc = c.Old
-	for _, step := range []func() *azure.Error{c.unlocked, c.precondition, c.idle, c.unused, c.empty, c.guard} {
+	for _, step := range []func() *azure.Error{c.kept, c.unlocked, c.precondition, c.idle, c.unused, c.empty, c.guard} {
 		if err := step(); err != nil {
 			return answer{}, err
 		}
@@ -50,6 +50,21 @@ func (c *Call) delete() (answer, *azure.Error) {
 	}
 	status := c.Type.Codes.Delete
 	return answer{status: status}, Fault(c.log("Succeeded", status, nil))
+}
+
+// kept asks the providers that look at every deletion.
+func (c *Call) kept() *azure.Error {
+	there := c.view(c.Type, Clone(c.Old))
+	there["id"], there["name"], there["type"] = c.canonical().String(), c.ID.Name(), c.Type.Shown
+	for _, p := range c.arm.reg.providers {
+		if p.Keep == nil {
+			continue
+		}
+		if err := p.Keep(c, there); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // erase deletes what is no document of its own.

@@ -128,6 +128,8 @@ type Provider struct {
 	// Admit may refuse what anybody is about to write, whatever its type, or change c.Body. asked is the document that the
 	// request makes of what is there, without what a provider adds: what Azure Policy sees.
 	Admit func(c *Call, asked Doc) *azure.Error
+	// Keep may refuse that anybody deletes what is there, whatever its type, but not what goes with it.
+	Keep func(c *Call, there Doc) *azure.Error
 }
 
 // registry finds types by name.

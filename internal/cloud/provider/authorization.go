@@ -23,7 +23,7 @@ const (
 // authorization is Azure RBAC's own resources (azure-facts 3.7).
 func authorization() arm.Provider {
 	versions := []string{"2022-04-01", "2020-10-01-preview", "2020-08-01-preview", "2020-04-01-preview", "2020-03-01-preview", "2018-09-01-preview", "2018-01-01-preview", "2015-07-01"}
-	return arm.Provider{Namespace: "Microsoft.Authorization", Service: pimPrincipal, Admit: admitPolicies, Types: slices.Concat([]arm.Type{
+	return arm.Provider{Namespace: "Microsoft.Authorization", Service: pimPrincipal, Admit: admitPolicies, Keep: keepByPolicies, Types: slices.Concat([]arm.Type{
 		{Name: typeRoleAssignment, Since: "2014-04-01", Versions: versions, Place: arm.Any,
 			Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
 			Refs:  assignmentRefs, Attributes: assignmentAttributes, Check: checkAssignment, Guard: guardLastOwner, Deleted: assignmentDeleted,

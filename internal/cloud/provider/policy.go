@@ -245,8 +245,73 @@ func underPolicies(c *arm.Call, id azure.ID, doc arm.Doc, also func(policy.Outco
 	return refusal(id, slices.DeleteFunc(outcomes, func(o policy.Outcome) bool { return !o.Denies() }))
 }
 
+// unguarded are the types that denyAction does not keep, so that nobody is locked out (Microsoft Learn: denyAction effect).
+var unguarded = []string{lower(policy.TypeAssignment), "microsoft.authorization/denyassignments", "microsoft.authorization/locks", lower(azure.TypeSubscription)}
+
+// keepByPolicies refuses a deletion as policies with the effect denyAction say: of the resource itself, or of a group with what
+// is in it.
+func keepByPolicies(c *arm.Call, there arm.Doc) *azure.Error {
+	if !governed(c.ID.Type()) || c.ID.Subscription() == "" || slices.Contains(unguarded, lower(c.ID.Type())) {
+		return nil
+	}
+	b, err := bookOf(c, ancestors(c, c.ID))
+	if err != nil {
+		return arm.Fault(err)
+	}
+	keeping, err := keeping(c, b, c.ID, there, false)
+	if err == nil && len(keeping) == 0 && c.Type.Name == azure.TypeResourceGroup {
+		return keepInGroup(c)
+	}
+	if err != nil {
+		return arm.Fault(err)
+	}
+	return refused(c.ID, keeping, azure.DeletionDisallowedByPolicy, azure.DeletionDisallowedByPolicyReasons)
+}
+
+// keepInGroup refuses to delete a resource group for the first thing in it that is kept.
+func keepInGroup(c *arm.Call) *azure.Error {
+	for doc, err := range c.Everything(c.ID) {
+		if err != nil {
+			return arm.Fault(err)
+		}
+		id, bad := azure.ParseID(arm.Str(doc, "id"))
+		if bad != nil || id.Equal(c.ID) || !governed(id.Type()) || slices.Contains(unguarded, lower(id.Type())) {
+			continue
+		}
+		b, err := bookOf(c, ancestors(c, id))
+		if err != nil {
+			return arm.Fault(err)
+		}
+		kept, err := keeping(c, b, id, doc, true)
+		if err != nil {
+			return arm.Fault(err)
+		}
+		if len(kept) > 0 {
+			return refused(id, kept, azure.DeletionDisallowedByPolicy, azure.DeletionDisallowedByPolicyReasons)
+		}
+	}
+	return nil
+}
+
+// keeping are the outcomes that keep something from being deleted.
+func keeping(c *arm.Call, b *policy.Book, id azure.ID, doc arm.Doc, withGroup bool) ([]policy.Outcome, error) {
+	if len(b.Assignments) == 0 {
+		return nil, nil
+	}
+	r, err := judged(c, id, doc)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(b.Evaluate(r, c.Now), func(o policy.Outcome) bool { return !o.Keeps(withGroup) }), nil
+}
+
 // refusal is Azure's answer to a write that policies refuse; nil where none does.
 func refusal(id azure.ID, refusing []policy.Outcome) *azure.Error {
+	return refused(id, refusing, azure.RequestDisallowedByPolicy, azure.RequestDisallowedByPolicyReasons)
+}
+
+// refused is the answer to what policies refuse, in one wording or, where assignments give reasons, in another.
+func refused(id azure.ID, refusing []policy.Outcome, plain, reasoned *azure.Message) *azure.Error {
 	if len(refusing) == 0 {
 		return nil
 	}
@@ -268,10 +333,10 @@ func refusal(id azure.ID, refusing []policy.Outcome) *azure.Error {
 	case first.State == policy.Failed:
 		e = azure.PolicyEvaluationFailed.Format(azure.Fields{"name": id.Name(), "definition": labelOf(first), "assignment": first.Assignment.Label(), "cause": first.Reason})
 	case len(reasons) > 0:
-		e = azure.RequestDisallowedByPolicyReasons.Format(azure.Fields{"name": id.Name(), "reasons": strings.Join(slices.Compact(reasons), "','")})
+		e = reasoned.Format(azure.Fields{"name": id.Name(), "reasons": strings.Join(slices.Compact(reasons), "','")})
 	default:
 		text, _ := json.Marshal(identifiers) // texts always marshal
-		e = azure.RequestDisallowedByPolicy.Format(azure.Fields{"name": id.Name(), "policies": string(text)})
+		e = plain.Format(azure.Fields{"name": id.Name(), "policies": string(text)})
 	}
 	e.Target, e.Info = id.Name(), info
 	return e
