@@ -27,7 +27,7 @@ func (e *Estate) Place(id azure.ID, from azure.ID) string {
 		if !strings.EqualFold(sub, from.Subscription()) {
 			where += ", " + e.SubscriptionName(sub) + " subscription"
 		}
-		return fmt.Sprintf("%s (%s)", id.Name(), where)
+		return fmt.Sprintf("%s (%s)", readable(id.Name()), where)
 	}
 }
 

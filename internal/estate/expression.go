@@ -103,19 +103,14 @@ func (d *deployed) language() string {
 
 // express notes what names a resource of the template and the identities that it brings.
 func (d *deployed) express(language string, r *template.Resource) {
-	id, full, properties := "", "", ""
-	_, typ, names := r.ID.Split()
-	switch {
-	case strings.Contains(strings.Join(names, "/"), "{"): // a name that only the deployment knows
-		return
-	case language == Bicep && r.Symbol == "":
-		return
-	case language == Bicep:
-		id, full, properties = r.Symbol+".id", r.Symbol, r.Symbol+".properties"
-	default:
-		id = fmt.Sprintf("resourceId('%s', '%s')", typ, strings.Join(names, "', '"))
+	id, full, properties := r.Symbol+".id", r.Symbol, r.Symbol+".properties"
+	if language == ARM {
+		id = resourceExpression(r.ID)
 		properties = fmt.Sprintf("reference(%s, '%s')", id, r.Version)
 		full = fmt.Sprintf("reference(%s, '%s', 'Full')", id, r.Version)
+	}
+	if id == "" || language == Bicep && r.Symbol == "" {
+		return // a name that nothing tells
 	}
 	module, away := moduleOf(r), !d.in.goesTo(r.ID)
 	if !away {
@@ -131,7 +126,7 @@ func (d *deployed) express(language string, r *template.Resource) {
 	case strings.EqualFold(r.Type, TypeNetwork) && language == ARM:
 		for _, s := range listAt(d.in.docOf(r.ID), "properties.subnets") {
 			if subnet := linkAt(s, "id"); !subnet.IsZero() {
-				d.in.express(language, subnet.Key(), Expression{fmt.Sprintf("resourceId('%s', '%s', '%s')", TypeSubnet, r.ID.Name(), subnet.Name()), module, away})
+				d.in.express(language, subnet.Key(), Expression{resourceExpression(subnet), module, away})
 			}
 		}
 	case strings.EqualFold(r.Type, TypeIdentity):
@@ -159,4 +154,96 @@ func moduleOf(r *template.Resource) string {
 func (in *filesReader) goesTo(id azure.ID) bool {
 	same := Unnamed(id.Subscription()) || strings.EqualFold(id.Subscription(), in.Subscription.String())
 	return same && strings.EqualFold(id.ResourceGroup(), in.group())
+}
+
+// resourceExpression is the expression for the id of a resource in the resource group of its deployment; "" where a part of its name
+// is not known even as an expression.
+func resourceExpression(id azure.ID) string {
+	_, typ, names := id.Split()
+	words := []string{"'" + typ + "'"}
+	for _, n := range names {
+		w := nameExpression(n)
+		if w == "" {
+			return ""
+		}
+		words = append(words, w)
+	}
+	return "resourceId(" + strings.Join(words, ", ") + ")"
+}
+
+// nameExpression is the expression for a name in which unknown parts stand as {expression}; "" where one was cut short.
+func nameExpression(name string) string {
+	text, parts, ok := SplitName(name)
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	switch {
+	case !ok:
+		return ""
+	case len(parts) == 0:
+		return quoted
+	case text == "{0}":
+		return parts[0]
+	}
+	return "format(" + quoted + ", " + strings.Join(parts, ", ") + ")"
+}
+
+// SplitName takes a name apart in which what only a deployment knows stands as {expression}: text has {0}, {1} and so on in the
+// place of these. ok is false where one was cut short.
+func SplitName(name string) (text string, expressions []string, ok bool) {
+	var b strings.Builder
+	for {
+		open := strings.IndexByte(name, '{')
+		end := -1
+		if open >= 0 {
+			end = closing(name, open)
+		}
+		if end < 0 {
+			b.WriteString(name)
+			return b.String(), expressions, open < 0
+		}
+		fmt.Fprintf(&b, "%s{%d}", name[:open], len(expressions))
+		x := strings.ReplaceAll(name[open+1:end], "%2F", "/")
+		if strings.Contains(x, "…") {
+			return name, nil, false
+		}
+		expressions, name = append(expressions, x), name[end+1:]
+	}
+}
+
+// readable is a name for a person: a long expression in it is left out.
+func readable(name string) string {
+	const most = 40
+	for from := 0; ; {
+		open := strings.IndexByte(name[from:], '{')
+		if open < 0 {
+			return name
+		}
+		open += from
+		end := closing(name, open)
+		if end < 0 {
+			return name
+		}
+		if end-open > most {
+			name, end = name[:open]+"{…}"+name[end+1:], open+len("{…}")-1
+		}
+		from = end + 1
+	}
+}
+
+// closing is where a brace closes, outside of the texts in the expression; -1: nowhere.
+func closing(s string, open int) int {
+	depth, quoted := 0, false
+	for i := open; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }

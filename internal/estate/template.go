@@ -284,7 +284,7 @@ func (d *deployed) take(r *template.Resource) {
 	switch {
 	case strings.EqualFold(r.Type, TypeRegistry):
 		if textAt(doc, "properties.loginServer") == "" {
-			put(doc, "properties.loginServer", strings.ToLower(r.ID.Name())+".azurecr.io")
+			put(doc, "properties.loginServer", strings.ToLower(readable(r.ID.Name()))+".azurecr.io")
 		}
 		if textAt(doc, "properties.roleAssignmentMode") == "" {
 			put(doc, "properties.roleAssignmentMode", "LegacyRegistryPermissions")

@@ -121,7 +121,7 @@ func (m *module) armID(scope azure.ID, typ string, names ...string) string {
 	}
 	words = append(words, armText(typ))
 	for _, n := range names {
-		words = append(words, armText(n))
+		words = append(words, armName(n))
 	}
 	return function + "(" + strings.Join(words, ", ") + ")"
 }
@@ -144,7 +144,7 @@ func armResource(typ string, id azure.ID, more ...string) string {
 	_, names := relative(id)
 	quoted := []string{armText(typ)}
 	for _, n := range slices.Concat(names, more) {
-		quoted = append(quoted, armText(n))
+		quoted = append(quoted, armName(n))
 	}
 	return "resourceId(" + strings.Join(quoted, ", ") + ")"
 }
@@ -197,6 +197,18 @@ func armLiteral(s string) string {
 		return "[" + s
 	}
 	return s
+}
+
+// armName is the expression for a name, of which a part may be known to a deployment alone.
+func armName(name string) string {
+	text, parts, ok := estate.SplitName(name)
+	switch {
+	case !ok || len(parts) == 0:
+		return armText(name)
+	case text == "{0}":
+		return parts[0]
+	}
+	return "format(" + armText(text) + ", " + strings.Join(parts, ", ") + ")"
 }
 
 // armText writes a string inside an expression.

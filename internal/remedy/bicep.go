@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -134,8 +135,24 @@ func (m *module) bicepSource(s *source) string {
 // bicepExisting begins the declaration of a resource that is there.
 func bicepExisting(t target) string {
 	typ, names := relative(t.id)
-	return fmt.Sprintf("resource %s %s existing = {\n  name: %s\n", t.symbol, BicepText(typ+"@"+version(typ)), BicepText(strings.Join(names, "/")))
+	return fmt.Sprintf("resource %s %s existing = {\n  name: %s\n", t.symbol, BicepText(typ+"@"+version(typ)), bicepName(strings.Join(names, "/")))
 }
+
+// bicepName is a name as Bicep writes it, of which a part may be known to a deployment alone. Functions are called alike in Bicep.
+func bicepName(name string) string {
+	text, parts, ok := estate.SplitName(name)
+	if !ok || len(parts) == 0 {
+		return BicepText(name)
+	}
+	text = BicepText(text)
+	for i, x := range parts {
+		text = strings.ReplaceAll(text, fmt.Sprintf("{%d}", i), "${"+parameterCall.ReplaceAllString(x, "$1")+"}")
+	}
+	return text
+}
+
+// parameterCall is how ARM templates read a parameter, and Bicep does by its name alone.
+var parameterCall = regexp.MustCompile(`(?i)parameters\('(\w+)'\)`)
 
 // bicepParameter declares a value that is given from outside.
 func (v *value) bicepParameter() string {

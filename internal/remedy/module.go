@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -432,8 +433,14 @@ func (x *part) values() []*value {
 	return out
 }
 
+// place stands for a part of a name in a split one.
+var place = regexp.MustCompile(`\{\d+\}`)
+
 // symbol makes a name of a text that Bicep and, in snake case, Terraform take, and that is not taken yet.
 func (m *module) symbol(text string) string {
+	if known, parts, ok := estate.SplitName(text); ok && len(parts) > 0 {
+		text = place.ReplaceAllString(known, " ") // what only a deployment knows is no name
+	}
 	var b strings.Builder
 	upper := false
 	for _, r := range text {

@@ -47,12 +47,24 @@ func writtenAssign(x estate.Expressions, e *estate.Estate, c estate.Assign) stri
 		return writtenBicep(e, c, name)
 	}
 	if !known {
-		scope = "'" + c.Scope.String() + "'"
+		scope = writtenScope(e, c.Scope)
 	}
 	owner, _, _ := strings.Cut(strings.TrimPrefix(principal.Text, "reference("), ", '2")
 	return fmt.Sprintf(`{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "scope": "[%s]", "name": "[guid(%s, %s, '%s')]",
  "properties": {"roleDefinitionId": "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '%s')]", "principalId": "[%s]", "principalType": "%s"}}`,
 		scope, scope, owner, role, role, principal.Text, c.PrincipalType)
+}
+
+// writtenScope is the expression for a scope that the template does not have.
+func writtenScope(e *estate.Estate, id azure.ID) string {
+	switch group := id.GroupID(); {
+	case e.Expressions().Home(id):
+		return "resourceGroup().id"
+	case !group.IsZero() && !group.Equal(id):
+		typ, names := relative(id)
+		return (Plan{e: e}).module(estate.ARM).armID(group, typ, names...)
+	}
+	return armText(id.String())
 }
 
 // writtenBicep is a role assignment of a Bicep file. What is in another resource group, or known in a module alone, takes a module.

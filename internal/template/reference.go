@@ -37,13 +37,13 @@ func (e *env) lookup(v any) (found, error) {
 		}
 		return found{nil, id, v}, nil
 	}
-	if isUnknown(v) {
-		return found{nil, azure.ID{}, v}, nil
-	}
-	for _, f := range []*frame{e.home, e.frame} {
-		if r := f.named(text); r != nil {
+	for _, f := range []*frame{e.home, e.frame} { // also by a name of which a part is unknown: it is the same part
+		if r := f.named(text); r != nil && text != "" {
 			return found{r, r.ID, v}, nil
 		}
+	}
+	if isUnknown(v) {
+		return found{nil, azure.ID{}, v}, nil
 	}
 	return found{}, undefined(text)
 }
