@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"aksid/internal/local"
@@ -14,7 +16,7 @@ const (
 	exitOK       = 0
 	exitFindings = 1   // findings at or above --fail-on; wins over exitUnread
 	exitUsage    = 2   // what was asked for cannot be done as it was asked for
-	exitUnread   = 3   // something that was needed could not be read or reached
+	exitUnread   = 3   // something that was needed could not be read, reached or written to
 	exitInternal = 4   // a fault of aksid itself
 	exitStopped  = 130 // interrupted, as shells have it
 )
@@ -75,10 +77,16 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, new(surprise)):
 		return exitFindings
-	case errors.As(err, new(unreadError)), errors.Is(err, local.ErrNotRunning):
+	case errors.As(err, new(unreadError)), errors.Is(err, local.ErrNotRunning), isUnwritten(err):
 		return exitUnread
 	}
 	return exitInternal
+}
+
+// isUnwritten reports whether standard output takes no more, as on a disk that is full.
+func isUnwritten(err error) bool {
+	path, ok := errors.AsType[*fs.PathError](err)
+	return ok && path.Op == "write" && path.Path == os.Stdout.Name()
 }
 
 // report prints an error, unless it has been printed, and returns the exit code.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"runtime/debug"
 	"testing"
 
@@ -25,6 +27,8 @@ func TestReport(t *testing.T) {
 		{fmt.Errorf("wrapped: %w", usagef("two\n\tlines")), 2, "aksid: wrapped: two lines\n"},
 		{unreadf("Graph did not answer"), 3, "aksid: Graph did not answer\n"},
 		{&local.NotRunning{Dir: "/d"}, 3, "aksid: no local Azure is running on the data folder /d; start one with: aksid up --data /d\n"},
+		{fmt.Errorf("printing: %w", &fs.PathError{Op: "write", Path: os.Stdout.Name(), Err: errors.New("no space left on device")}), 3, "aksid: printing: write /dev/stdout: no space left on device\n"},
+		{&fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("no space left on device")}, 4, "aksid: write /tmp/x: no space left on device; please report it, with the output of: aksid version\n"},
 		{errors.New("surprise"), 4, "aksid: surprise; please report it, with the output of: aksid version\n"},
 		{fmt.Errorf("reading: %w", context.Canceled), 130, "aksid: interrupted\n"},
 		{exitStatus{code: 42}, 42, ""},

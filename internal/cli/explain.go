@@ -17,6 +17,7 @@ import (
 
 	"aksid/internal/estate"
 	"aksid/internal/failure"
+	"aksid/internal/finding"
 	"aksid/internal/local"
 	"aksid/internal/report"
 )
@@ -212,9 +213,24 @@ func (a *App) collect(ctx context.Context, c *failure.Collector, args []string) 
 		}
 	}
 	if len(words) == 1 && !strings.ContainsAny(words[0], " \n\"'{") {
-		return usagef("%q is neither a file, a folder nor a code that is known; put a text in quotes", words[0])
+		return usagef("%q is neither a file, a folder nor a code that is known%s; put a text in quotes", words[0], nearlyCode(words[0]))
 	}
 	return c.Read(strings.NewReader(strings.Join(words, " ")))
+}
+
+// nearlyCode says which code or rule is spelled nearly like a word.
+func nearlyCode(word string) string {
+	known := &cobra.Command{}
+	add := func(name string) { known.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}}) }
+	for name := range failure.Names() {
+		if !strings.Contains(name, " ") && len(name) > 5 {
+			add(name)
+		}
+	}
+	for _, rule := range finding.Rules() {
+		add(rule.ID)
+	}
+	return didYouMean(known, word, "")
 }
 
 func (a *App) collectFolder(ctx context.Context, c *failure.Collector, dir string) error {

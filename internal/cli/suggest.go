@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,7 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 // didYouMean names what a command holds that is spelled nearly like a name.
 func didYouMean(parent *cobra.Command, name, prefix string) string {
 	parent.SuggestionsMinimumDistance = 2
-	near := parent.SuggestionsFor(name)
+	near := slices.Compact(slices.Sorted(slices.Values(parent.SuggestionsFor(name))))
 	if len(near) == 0 {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +57,38 @@ func Lookup(name string) []*Code {
 		}
 	}
 	return found
+}
+
+// Named finds what a person asks for by a name: the rows of a code, which of Entra's may be the number alone, and be one
+// that the catalogue does not have.
+func Named(name string) []*Code {
+	number := name
+	if len(name) > 6 && strings.EqualFold(name[:6], "AADSTS") {
+		number = name[6:]
+	}
+	switch n := len(number); {
+	case strings.Trim(number, "0123456789") != "":
+		return Lookup(name)
+	case n < 5 || n > 8:
+		return nil // the status of an answer says less than its text
+	}
+	if rows := Lookup("AADSTS" + number); len(rows) > 0 {
+		return rows
+	}
+	return []*Code{unknownEntra(number)}
+}
+
+// Names are the names and other spellings of all codes.
+func Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, c := range codes {
+			for _, name := range append([]string{c.Name}, c.Also...) {
+				if !yield(name) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Messages are Azure's own texts with this meaning.

@@ -165,12 +165,17 @@ func (r *reading) entraNumber(start, at int) {
 		return
 	}
 	name := "AADSTS" + number
-	code := &Code{Name: name, Kind: Unknown, Means: "An error of Microsoft Entra that is not in the catalogue. Before a token there is no role to speak of.",
-		Advice: "Look it up: https://login.microsoftonline.com/error?code=" + number, Source: learnEntra}
+	code := unknownEntra(number)
 	if rows := Lookup(name); len(rows) > 0 {
 		code = rows[0]
 	}
 	r.seen = append(r.seen, sighting{code: code, printed: name, start: start, end: end})
+}
+
+// unknownEntra is a code of Entra's that the catalogue does not have, by its number.
+func unknownEntra(number string) *Code {
+	return &Code{Name: "AADSTS" + number, Kind: Unknown, Means: "An error of Microsoft Entra that is not in the catalogue. Before a token there is no role to speak of.",
+		Advice: "Look it up: https://login.microsoftonline.com/error?code=" + number, Source: learnEntra}
 }
 
 // findWordings finds what is said without a code, and consequences.

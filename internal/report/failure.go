@@ -258,7 +258,7 @@ type Code struct {
 // NewCodes is what the catalogue and the rules of check say of a name; without Codes it is neither.
 func NewCodes(name string) Codes {
 	r := Codes{SchemaVersion: SchemaVersion, Codes: []Code{}}
-	for _, c := range failure.Lookup(name) {
+	for _, c := range failure.Named(name) {
 		row := Code{Name: c.Name, Also: c.Also, Kind: c.Kind, Status: c.Status, Identity: c.Kind.BlamesIdentity(), Means: c.Means, Not: c.Not,
 			Remedy: failure.Remedy{Advice: c.Advice, Az: append([]string{}, c.Example()...)}, Source: c.Source}
 		for _, m := range c.Messages() {
