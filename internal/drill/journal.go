@@ -55,9 +55,9 @@ const journalFile, lockFile = "drill.json", "drill.lock"
 var ErrDrilling = errors.New("another drill is under way on this local Azure")
 
 // openJournal opens the journal of a local Azure. The controllers' program of a drill that was killed has its lock until it has
-// ended too, which is at once.
+// ended too, which is at once on a machine that has nothing else to do.
 func openJournal(ctx context.Context, dir string) (*journal, error) {
-	const tries, pause = 10, 100 * time.Millisecond
+	const tries, pause = 50, 100 * time.Millisecond
 	lock, err := filelock.Take(filepath.Join(dir, lockFile))
 	for i := 0; i < tries && errors.Is(err, filelock.ErrLocked) && ctx.Err() == nil; i++ {
 		time.Sleep(pause)
