@@ -191,7 +191,7 @@ func TestWait(t *testing.T) {
 	}
 	c.must(c.Grant(t.Context(), "Network Contributor", c.Control, c.Subnet))
 	c.must(c.Grant(t.Context(), "AcrPull", c.Kubelet(), c.Registry))
-	if code, out, says := c.run(t.Context(), "wait", "--registry", "freightacr"); code != exitOK || !strings.HasPrefix(out, "counts: ") {
+	if code, out, says := c.run(t.Context(), "wait", "--registry", "freightacr", "--timeout", "1m"); code != exitOK || !strings.HasPrefix(out, "counts: ") {
 		t.Fatalf("%d %s%s", code, out, says)
 	}
 	c.must(c.Expose(t.Context()))

@@ -114,7 +114,7 @@ func (a *App) waitLocal(ctx context.Context, o waitOptions, e *estate.Estate) er
 	var tries []estate.Attempt
 	for _, c := range e.Clusters {
 		for _, x := range finding.Assess(e, c) {
-			if x.Status == finding.Granted && x.Need.Certainty == catalogue.Now && x.Identity.Role != estate.ServicePrincipal {
+			if x.Status == finding.Granted && x.Need.Certainty == catalogue.Now && onMachine(x.Identity) {
 				tries = append(tries, attempts(c, x, slices.Concat(x.Need.Actions, x.Need.DataActions))...)
 			}
 		}
@@ -128,6 +128,12 @@ func (a *App) waitLocal(ctx context.Context, o waitOptions, e *estate.Estate) er
 		fmt.Fprintln(a.Out, seen)
 	}
 	return err
+}
+
+// onMachine reports whether an identity's tokens come from a metadata service, where a call can be made as it: those of service
+// principals and of people, who create clusters, do not.
+func onMachine(i estate.Identity) bool {
+	return i.Role != estate.ServicePrincipal && i.Role != estate.Creator
 }
 
 // sayVisible tells when what is visible counts.

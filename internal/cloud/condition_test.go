@@ -38,7 +38,7 @@ func TestConstrainedDelegation(t *testing.T) {
 	name := guid()
 	team.assign(rg, name, roles["AcrPull"], identity).refused(403, "AuthorizationFailed", refusal) // the type is not in the request
 	team.assign(rg, name, roles["AcrPull"], identity, "principalType", "ServicePrincipal").ok(201)
-	team.assign(rg, name, roles["AcrPull"], identity, "principalType", "ServicePrincipal", "description", "again").ok(200)
+	team.assign(rg, name, roles["AcrPull"], identity, "principalType", "ServicePrincipal", "description", "again").ok(201)
 	team.assign(rg, guid(), roles["AcrPull"], person, "principalType", "User").refused(403, "AuthorizationFailed", refusal)
 	owner := guid()
 	team.assign(rg, owner, roles["Owner"], team.id, "principalType", "ServicePrincipal").refused(403, "AuthorizationFailed", refusal+rg+"/providers/Microsoft.Authorization/roleAssignments/"+owner+"'")
