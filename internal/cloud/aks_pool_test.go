@@ -124,7 +124,7 @@ func TestPools(t *testing.T) {
 	if capacity() != "5" {
 		t.Errorf("started again with %s machines", capacity())
 	}
-	for member, value := range map[string]any{"vmSize": "Standard_D4s_v3", "maxPods": 30, "osType": "Windows", "vnetSubnetID": s.subnet("nodes"), "osDiskSizeGB": 64} {
+	for member, value := range map[string]any{"vmSize": "Standard_D4s_v3", "maxPods": 60, "osType": "Windows", "vnetSubnetID": s.subnet("nodes"), "osDiskSizeGB": 64} {
 		put(obj{"count": 5, member: value}).refused(400, "PropertyChangeNotAllowed", "Changing property 'properties."+member+"' is not allowed.")
 	}
 	changed := c.get().body
@@ -345,7 +345,7 @@ func TestMaintenance(t *testing.T) {
 	window := obj{"properties": obj{"timeInWeek": []obj{{"day": "Monday", "hourSlots": []int{1, 2}}}}}
 	s.operator.put(at, window).refused(404, "ParentResourceNotFound")
 	c.put(system, nil).ok(200)
-	s.operator.put(at, window).ok(201)
+	s.operator.put(at, window).ok(200)
 	s.operator.put(at, window).ok(200)
 	s.operator.put(c.id+"/maintenanceConfigurations/sometimes", window).refused(400, "InvalidParameter")
 	if all := s.operator.get(c.id + "/maintenanceConfigurations").ok(200).list("properties.timeInWeek.0.day"); !slices.Equal(all, []string{"Monday"}) {

@@ -258,7 +258,7 @@ func TestKubeletLives(t *testing.T) {
 	c.update(nil, profile).refused(400, "CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster")
 	c.update(userIdentity(a), profile).refused(400, "CustomKubeletIdentityMissingPermissionError")
 	w.grant(aPrincipal, "Managed Identity Operator", brought)
-	if got := c.update(userIdentity(a), profile).ok(200).str("properties.identityProfile.kubeletidentity.resourceId"); got != brought {
+	if got := c.update(userIdentity(a), profile).ok(200).str("properties.identityProfile.kubeletidentity.resourceId"); !strings.EqualFold(got, brought) {
 		t.Errorf("the kubelet identity is %q", got)
 	}
 	c.wantAttached("nodepool1", "kubelet", "mine") // changing it makes the nodes anew

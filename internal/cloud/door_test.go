@@ -395,7 +395,7 @@ func TestKubeletIdentity(t *testing.T) {
 	op.put(cluster, body(user)).refused(400, "CustomKubeletIdentityMissingPermissionError")
 	w.grant(principal, "Managed Identity Operator", kubelet)
 	made := op.run("PUT", cluster, body(user)).ok(200)
-	if got := made.str("properties.identityProfile.kubeletidentity.resourceId"); got != kubelet {
+	if got := made.str("properties.identityProfile.kubeletidentity.resourceId"); !strings.EqualFold(got, kubelet) {
 		t.Errorf("the kubelet identity is %q", got)
 	}
 	creator := w.application("creator")

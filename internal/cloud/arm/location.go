@@ -18,6 +18,10 @@ var Regions = [][2]string{
 	{"mexicocentral", "Mexico Central"}, {"newzealandnorth", "New Zealand North"},
 }
 
+// canaries are the regions where Azure tries itself out. Few subscriptions see them in a list, and whoever may use them
+// names them as any other.
+var canaries = []string{"centraluseuap", "eastus2euap"}
+
 // Locations are the regions' names.
 var Locations = func() []string {
 	names := make([]string, len(Regions))

@@ -224,7 +224,7 @@ func (c *Call) checkPlace() *azure.Error {
 			return azure.GroupLocationConflict.Format(azure.Fields{"location": location, "old": old})
 		}
 		return azure.InvalidLocation.Format(azure.Fields{"name": c.ID.Name(), "old": old, "group": c.ID.ResourceGroup(), "location": location})
-	case !slices.Contains(locations, location):
+	case !slices.Contains(locations, location) && (c.Type.Global || !slices.Contains(canaries, location)):
 		f := azure.Fields{"location": location, "type": c.Type.Name, "locations": strings.Join(locations, ",")}
 		if c.Type.Name == azure.TypeResourceGroup {
 			return azure.GroupLocationNotAvailable.Format(f)

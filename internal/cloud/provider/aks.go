@@ -2,7 +2,6 @@ package provider
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"regexp"
@@ -27,7 +26,8 @@ var aksVersions = []string{"2025-10-01", "2025-05-01", "2025-01-01", "2024-09-01
 func containerService() arm.Provider {
 	types := []arm.Type{
 		clusterType(),
-		{Name: typeCluster + "/maintenanceConfigurations", SystemData: true, Check: checkMaintenance},
+		{Name: typeCluster + "/maintenanceConfigurations", Codes: arm.Codes{Create: 200}, Check: checkMaintenance,
+			View: func(_ *arm.Call, d arm.Doc) { delete(d, "type") }},
 		{Name: typeCluster + "/upgradeProfiles", Get: getUpgradeProfile},
 		{Name: typePool + "/upgradeProfiles", Get: getPoolUpgradeProfile},
 		{Name: typeCluster + "/availableAgentPoolVersions", Single: true, Get: getPoolVersions},
@@ -46,7 +46,7 @@ var aksPrincipal = directory.Principal{ID: azure.MustGUID("5d6ad0b2-9f6e-4d0f-8f
 
 func clusterType() arm.Type {
 	return arm.Type{
-		Name: typeCluster, Tracked: true, Identity: true, SystemData: true,
+		Name: typeCluster, Tracked: true, Identity: true,
 		Codes: arm.Codes{Create: 201, Update: 200, Delete: 202, Gone: 204},
 		Links: []arm.Link{
 			{Path: "properties.apiServerAccessProfile.subnetId", Action: joinSubnet},
@@ -87,7 +87,7 @@ func checkCluster(c *arm.Call) *azure.Error {
 		return azure.InvalidParameter.Format(azure.Fields{"path": "resourceName", "details": "the name must begin and end with a letter or digit and be at most 63 characters long"})
 	}
 	for _, check := range []func(*arm.Call) *azure.Error{
-		linkKubelet, checkIdentityKind, checkNodeGroup, keepCluster, checkVersion, checkPools, fillNetwork, checkPrincipal, checkKubelet, checkDisks,
+		tidyCluster, linkKubelet, checkIdentityKind, checkNodeGroup, keepCluster, checkVersion, fillNetwork, checkPools, checkPrincipal, checkKubelet, checkDisks,
 		checkOutbound, checkRouteTables, checkPrivateZone, checkIntegratedServer, checkKMS, checkPoolIdentities, checkAddons, checkIssuer,
 	} {
 		if err := check(c); err != nil {
@@ -172,24 +172,27 @@ func fillCluster(c *arm.Call) {
 	} else {
 		arm.Default(c.Doc, "properties.fqdn", fqdn)
 	}
-	for path, v := range map[string]any{"enableRBAC": true, "maxAgentPools": json.Number("100"), "supportPlan": "KubernetesOfficial", "disableLocalAccounts": false,
-		"powerState": arm.Doc{"code": poolRunning}, "resourceUID": azure.NewGUID().Hex()[:24], "oidcIssuerProfile": arm.Doc{"enabled": false}, "securityProfile": arm.Doc{}} {
-		if old := arm.Get(c.Old, "properties."+path); old != nil {
-			v = old
-		}
-		arm.Default(c.Doc, "properties."+path, v)
+	if uid := arm.Str(c.Old, "properties.resourceUID"); uid != "" {
+		arm.Set(c.Doc, "properties.resourceUID", uid)
+	} else {
+		arm.Set(c.Doc, "properties.resourceUID", azure.NewGUID().Hex()[:24])
+	}
+	props := arm.Map(c.Doc, "properties")
+	fill(props, c.Version, filledOfCluster)
+	if host := arm.Str(props, "fqdn"); host != "" {
+		props["azurePortalFQDN"] = strings.Replace(host, ".hcp.", ".portal.hcp.", 1)
+	}
+	if aad := arm.Map(props, "aadProfile"); aad != nil {
+		arm.Default(aad, "tenantID", c.Tenant().String())
+	}
+	if windows := arm.Map(props, "windowsProfile"); windows != nil {
+		arm.Default(windows, "enableCSIProxy", true)
+	}
+	if routing := arm.Map(props, "ingressProfile.webAppRouting"); routing != nil {
+		arm.Default(routing, "nginx.defaultIngressControllerType", "AnnotationControlled")
 	}
 	arm.Set(c.Doc, "properties.currentKubernetesVersion", arm.Str(c.Doc, "properties.kubernetesVersion"))
-}
-
-func viewCluster(_ *arm.Call, d arm.Doc) {
-	delete(arm.Map(d, "properties.windowsProfile"), "adminPassword")
-	if arm.Map(d, "identity") == nil {
-		delete(arm.Map(d, "properties"), "identityProfile")
-	}
-	for _, p := range pools(d) {
-		p["provisioningState"] = poolState(d, p)
-	}
+	tagCluster(c.Doc)
 }
 
 // suffix tells clusters apart in the names of what AKS makes for them: eight digits of the cluster's id.

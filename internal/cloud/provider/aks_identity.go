@@ -215,7 +215,7 @@ func setKubelet(d, identity arm.Doc) { arm.Set(d, kubeletProfile, identityOf(ide
 
 // identityOf is how a cluster's document shows a user-assigned identity.
 func identityOf(identity arm.Doc) arm.Doc {
-	return arm.Doc{"resourceId": identity["id"], "clientId": arm.Str(identity, "properties.clientId"), "objectId": arm.Str(identity, "properties.principalId")}
+	return arm.Doc{"resourceId": aksID(arm.Str(identity, "id")), "clientId": arm.Str(identity, "properties.clientId"), "objectId": arm.Str(identity, "properties.principalId")}
 }
 
 // makeKubeletIdentity makes the identity that nodes pull images with, unless the user brought one

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +14,19 @@ import (
 func fillNetwork(c *arm.Call) *azure.Error {
 	arm.Default(c.Doc, "properties.networkProfile", arm.Doc{})
 	n := arm.Map(c.Doc, "properties.networkProfile")
-	arm.Default(n, "networkPlugin", "kubenet")
+	if arm.Str(n, "networkPlugin") == "" {
+		n["networkPlugin"] = "kubenet" // until 2023
+		if shows(c.Version, "2024-01-01") {
+			n["networkPlugin"] = "azure"
+			arm.Default(n, "networkPluginMode", "overlay")
+		}
+	}
+	if shows(c.Version, "2024-01-01") {
+		arm.Default(n, "networkPolicy", "none")
+	}
+	if strings.EqualFold(arm.Str(n, "networkPlugin"), "azure") && shows(c.Version, "2023-02-02") {
+		arm.Default(n, "networkDataplane", "azure")
+	}
 	arm.Default(n, "loadBalancerSku", "standard")
 	arm.Default(n, "outboundType", "loadBalancer")
 	arm.Default(n, "serviceCidr", "10.0.0.0/16")
@@ -24,7 +37,25 @@ func fillNetwork(c *arm.Call) *azure.Error {
 		arm.Default(n, "podCidr", "10.244.0.0/16")
 		arm.Default(n, "podCidrs", []any{n["podCidr"]})
 	}
+	fillOutbound(c, n)
 	return nil
+}
+
+// fillOutbound says how much of a way out AKS makes, where the user brought none.
+func fillOutbound(c *arm.Call, n arm.Doc) {
+	switch outboundType(c.Doc) {
+	case "loadbalancer":
+		profile := arm.Map(n, "loadBalancerProfile")
+		if profile["outboundIPs"] == nil && profile["outboundIPPrefixes"] == nil {
+			arm.Default(n, "loadBalancerProfile.managedOutboundIPs.count", json.Number("1"))
+		}
+		if shows(c.Version, "2024-01-01") {
+			arm.Default(n, "loadBalancerProfile.backendPoolType", "nodeIPConfiguration")
+		}
+	case "managednatgateway":
+		arm.Default(n, "natGatewayProfile.managedOutboundIPProfile.count", json.Number("1"))
+		arm.Default(n, "natGatewayProfile.idleTimeoutInMinutes", json.Number("4"))
+	}
 }
 
 func isKubenet(d arm.Doc) bool {

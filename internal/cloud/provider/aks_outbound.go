@@ -117,7 +117,6 @@ func outboundFrontends(c *arm.Call) ([]arm.Doc, *azure.Error) {
 			return nil, err
 		}
 		add("publicIPAddress", id)
-		arm.Default(c.Doc, profile+".managedOutboundIPs.count", json.Number("1"))
 	}
 	arm.Set(c.Doc, profile+".effectiveOutboundIPs", effective)
 	return fronts, nil
@@ -143,8 +142,6 @@ func makeNATGateway(c *arm.Call) *azure.Error {
 		"idleTimeoutInMinutes": json.Number("4"), "publicIpAddresses": []any{arm.Doc{"id": address}}}}); err != nil {
 		return err
 	}
-	arm.Default(c.Doc, profile+".managedOutboundIPProfile.count", json.Number("1"))
-	arm.Default(c.Doc, profile+".idleTimeoutInMinutes", json.Number("4"))
 	arm.Set(c.Doc, profile+".effectiveOutboundIPs", []any{arm.Doc{"id": address}})
 	subnet, e := c.Load(ownSubnet(c))
 	if e != nil || strings.EqualFold(arm.Str(subnet, "properties.natGateway.id"), gateway.String()) {

@@ -96,10 +96,10 @@ func keepPool(c *arm.Call, p, old arm.Doc) *azure.Error {
 }
 
 func fillPool(c *arm.Call, p, old arm.Doc) {
-	for k, v := range map[string]any{"count": json.Number("1"), "vmSize": "Standard_DS2_v2", "osType": "Linux", "osSKU": "Ubuntu", "type": poolScaleSets,
-		"maxPods": json.Number("110"), "osDiskType": "Managed", "mode": "User", "enableAutoScaling": false} {
-		arm.Default(p, k, v)
+	if n := arm.Map(c.Doc, "properties.networkProfile"); p["maxPods"] == nil || arm.Int(p, "maxPods") == 0 {
+		p["maxPods"] = maxPods(n)
 	}
+	fill(p, c.Version, filledOfPool)
 	if arm.Int(p, "osDiskSizeGB") == 0 {
 		p["osDiskSizeGB"] = json.Number("128")
 	}
@@ -121,6 +121,17 @@ func fillPool(c *arm.Call, p, old arm.Doc) {
 	}
 }
 
+// maxPods is how many pods a node may have by default: it follows from where pods get their addresses.
+func maxPods(network arm.Doc) json.Number {
+	switch plugin := lower(arm.Str(network, "networkPlugin")); {
+	case plugin == "azure" && strings.EqualFold(arm.Str(network, "networkPluginMode"), "overlay"), plugin == "none":
+		return "250"
+	case plugin == "azure":
+		return "30"
+	}
+	return "110"
+}
+
 // change is the state that a write puts a pool into: what AKS calls the work that it makes necessary.
 func change(p, old arm.Doc) string {
 	differ := func(path string) bool { return fmt.Sprint(arm.Get(p, path)) != fmt.Sprint(arm.Get(old, path)) }
@@ -137,7 +148,7 @@ func change(p, old arm.Doc) string {
 		return scaling
 	}
 	for k := range p {
-		if k != "provisioningState" && differ(k) {
+		if k != "provisioningState" && k != "eTag" && differ(k) {
 			return updating
 		}
 	}
@@ -157,6 +168,8 @@ func viewPool(c *arm.Call, d arm.Doc) {
 	if cluster, err := c.Load(azure.MustID(arm.Str(d, "id")).Parent()); err == nil && cluster != nil {
 		arm.Set(d, "properties.provisioningState", poolState(cluster, arm.Map(d, "properties")))
 	}
+	d["id"] = aksID(arm.Str(d, "id"))
+	showPool(c, arm.Map(d, "properties"))
 }
 
 func pools(d arm.Doc) []arm.Doc {

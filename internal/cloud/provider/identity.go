@@ -17,12 +17,11 @@ const typeIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
 func managedIdentity() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.ManagedIdentity", Types: []arm.Type{
 		{Name: typeIdentity, Since: "2015-08-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview", "2021-09-30-preview", "2018-11-30", "2015-08-31-preview"},
-			Tracked: true, SystemData: true, Codes: arm.Codes{Delete: 200},
-			Check: checkIdentity, Deleted: identityDeleted,
-			Actions: map[string]arm.Action{"listassociatedresources": {Do: associatedResources}},
-			View:    func(_ *arm.Call, d arm.Doc) { delete(arm.Map(d, "properties"), "provisioningState") }},
+			Tracked: true, Codes: arm.Codes{Delete: 200},
+			Check: checkIdentity, Deleted: identityDeleted, View: viewIdentity,
+			Actions: map[string]arm.Action{"listassociatedresources": {Do: associatedResources}}},
 		{Name: directory.TypeFederation, Since: "2022-01-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview"},
-			SystemData: true, Check: checkFederation},
+			Check: checkFederation},
 	}}
 }
 
@@ -56,6 +55,13 @@ func associatedResources(c *arm.Call) (any, *azure.Error) {
 		}
 	}
 	return arm.Doc{"totalCount": len(value), "value": value}, nil
+}
+
+// viewIdentity is an identity as its provider spells it.
+func viewIdentity(_ *arm.Call, d arm.Doc) {
+	delete(arm.Map(d, "properties"), "provisioningState")
+	d["id"] = aksID(arm.Str(d, "id"))
+	arm.Default(d, "tags", arm.Doc{})
 }
 
 func identityDeleted(c *arm.Call) *azure.Error {
