@@ -9,14 +9,15 @@ import (
 // Error is an answer of ARM, a resource provider or a data plane: the status and the envelope
 // {"error":{"code","message","target","details"}} (ARM common API contract), or that of AKS, which has none.
 type Error struct {
-	Status  int // HTTP status code
-	Code    string
-	Message string
-	Target  string
-	Details []*Error
-	Info    []Info
-	Header  http.Header // further headers, as WWW-Authenticate
-	Bare    bool        // is answered without "error" around it, as AKS's resource provider does
+	Status   int // HTTP status code
+	Code     string
+	Message  string
+	Target   string
+	Details  []*Error
+	Info     []Info
+	Header   http.Header // further headers, as WWW-Authenticate
+	Bare     bool        // is answered without "error" around it, as AKS's resource provider does
+	Provider bool        // a resource provider refuses, and not Resource Manager in front of it
 }
 
 // Info is a member of additionalInfo: what a machine can read of an error, as the conditions of a policy that refused.

@@ -286,5 +286,5 @@ func TestOutbound(t *testing.T) {
 	if got := c.get().str("properties.networkProfile.loadBalancerProfile.effectiveOutboundIPs.0.id"); got != second {
 		t.Errorf("the cluster goes out by %q", got)
 	}
-	op.delete(first).ok(200)
+	op.delete(first).ok(202)
 }

@@ -59,7 +59,7 @@ func TestScaleSet(t *testing.T) {
 		t.Errorf("instances of the old model: %v", got)
 	}
 	op.do("POST", set+"/manualupgrade", obj{"instanceIds": []string{"7"}}).refused(404, "InstanceIdNotFound")
-	op.do("POST", set+"/manualupgrade", obj{"instanceIds": []string{"1"}}).ok(200)
+	op.do("POST", set+"/manualupgrade", obj{"instanceIds": []string{"1"}}).ok(202)
 	list = op.get(set + "/virtualMachines").ok(200)
 	if got := fmt.Sprint(list.list("properties.latestModelApplied")); got != "[false true false]" {
 		t.Errorf("after one upgrade: %s", got)
@@ -81,7 +81,7 @@ func TestScaleSet(t *testing.T) {
 	if got := op.get(set + "/virtualMachines").ok(200).list("instanceId"); !slices.Equal(got, []string{"0", "3"}) {
 		t.Errorf("ids are used again: %v", got)
 	}
-	op.do("POST", set+"/powerOff", obj{"instanceIds": []string{"3"}}).ok(200)
+	op.do("POST", set+"/powerOff", obj{"instanceIds": []string{"3"}}).ok(202)
 	view := op.get(set + "/instanceView").ok(200)
 	if fmt.Sprint(view.at("virtualMachine.statusesSummary")) != "[map[code:ProvisioningState/succeeded count:2] map[code:PowerState/running count:1] map[code:PowerState/stopped count:1]]" {
 		t.Errorf("the instance view is %s", view.raw)
@@ -96,7 +96,7 @@ func TestScaleSet(t *testing.T) {
 	if got := op.get(set + "/extensions").ok(200); !slices.Equal(got.list("name"), []string{"ext"}) || strings.Contains(got.raw, "secret-3") {
 		t.Errorf("extensions: %s", got.raw)
 	}
-	op.delete(set).ok(200)
+	op.delete(set).ok(202)
 	for _, typ := range []string{"virtualMachineScaleSets", "disks"} {
 		if got := op.get(rg + "/providers/Microsoft.Compute/" + typ).ok(200).list("id"); len(got) != 0 {
 			t.Errorf("left over: %v", got)

@@ -166,7 +166,7 @@ func TestExternalLoadBalancer(t *testing.T) {
 	if got := n.get(lb + networkAPI).ok(200); len(names(got.at("properties.loadBalancingRules"))) != 0 || got.at("properties.backendAddressPools.1.properties.loadBalancingRules") != nil {
 		t.Errorf("the rules are still there: %s", got.raw)
 	}
-	n.delete(ip + networkAPI).ok(200)
+	n.delete(ip + networkAPI).ok(202)
 	if got := n.get(n.network + "publicIPAddresses" + networkAPI).ok(200).list("name"); len(got) != 1 {
 		t.Errorf("left over: %v", got)
 	}
@@ -205,7 +205,7 @@ func TestInternalLoadBalancer(t *testing.T) {
 	if got := n.get(lb + networkAPI).ok(200).at("properties.backendAddressPools.0.properties.backendIPConfigurations"); got != nil {
 		t.Errorf("still members of the pool: %v", got)
 	}
-	n.delete(lb + networkAPI).ok(200)
+	n.delete(lb + networkAPI).ok(202)
 	n.get(lb+networkAPI).refused(404, "ResourceNotFound")
 }
 
@@ -251,7 +251,7 @@ func TestRoutes(t *testing.T) {
 func TestDisks(t *testing.T) {
 	n := newWorld(t).nodes("azure", 2)
 	disk := n.compute + "disks/pvc-1"
-	made := n.put(disk+diskAPI, obj{"location": "westeurope", "tags": obj{"created-by": "kubernetes-azure-dd"}, "sku": obj{"name": "StandardSSD_LRS"}, "properties": obj{"creationData": obj{"createOption": "Empty"}, "diskSizeGB": 16}}).ok(200)
+	made := n.put(disk+diskAPI, obj{"location": "westeurope", "tags": obj{"created-by": "kubernetes-azure-dd"}, "sku": obj{"name": "StandardSSD_LRS"}, "properties": obj{"creationData": obj{"createOption": "Empty"}, "diskSizeGB": 16}}).ok(202)
 	if made.str("properties.provisioningState") != "Succeeded" || made.str("properties.diskState") != "Unattached" || made.at("managedBy") != nil || made.str("sku.tier") != "Standard" {
 		t.Errorf("a new disk is %s", made.raw)
 	}
@@ -271,7 +271,7 @@ func TestDisks(t *testing.T) {
 	n.put(vm(1)+computeAPI, storage(entry)).refused(409, "ConflictingUserInput", "Disk '"+disk+"' cannot be attached as the disk is already owned by VM '"+vm(0)+"'.")
 	n.put(vm(0)+computeAPI, storage(entry, obj{"lun": 0, "createOption": "Empty", "diskSizeGB": 4})).refused(400, "InvalidParameter", "A disk at LUN 0 already exists.")
 	n.delete(disk+diskAPI).refused(409, "OperationNotAllowed", "Disk pvc-1 is attached to VM "+vm(0))
-	n.do("PATCH", disk+diskAPI, obj{"properties": obj{"diskSizeGB": 32}}).ok(200)
+	n.do("PATCH", disk+diskAPI, obj{"properties": obj{"diskSizeGB": 32}}).ok(202)
 	n.do("PATCH", disk+diskAPI, obj{"properties": obj{"diskSizeGB": 8}}).refused(400, "ResizeDiskError")
 
 	entry["toBeDetached"] = true
@@ -285,7 +285,7 @@ func TestDisks(t *testing.T) {
 	delete(entry, "toBeDetached")
 	n.put(vm(1)+computeAPI, storage(entry)).ok(200)
 	n.put(vm(1)+computeAPI, storage()).ok(200)
-	n.delete(disk + diskAPI).ok(200)
+	n.delete(disk + diskAPI).ok(202)
 	n.get(disk+diskAPI).refused(404, "ResourceNotFound")
 }
 
@@ -293,7 +293,7 @@ func TestDisks(t *testing.T) {
 func TestNodeLifecycle(t *testing.T) {
 	n := newWorld(t).nodes("azure", 3)
 	op := n.w.operator
-	n.do("POST", n.set+"/delete"+computeAPI, obj{"instanceIds": []string{"1"}}).ok(200)
+	n.do("POST", n.set+"/delete"+computeAPI, obj{"instanceIds": []string{"1"}}).ok(202)
 	if got := n.get(n.set + "/virtualMachines" + computeAPI).ok(200).list("instanceId"); !slices.Equal(got, []string{"0", "2"}) {
 		t.Errorf("instances: %v", got)
 	}
@@ -308,11 +308,11 @@ func TestNodeLifecycle(t *testing.T) {
 	if got := n.get(n.set + "/virtualMachines" + computeAPI).ok(200).list("properties.osProfile.computerName"); len(got) != 4 || !strings.HasSuffix(got[2], "vmss000003") || !strings.HasSuffix(got[3], "vmss000004") {
 		t.Errorf("after scaling out: %v", got)
 	}
-	n.do("POST", n.set+"/virtualMachines/0/deallocate"+computeAPI, nil).ok(200)
+	n.do("POST", n.set+"/virtualMachines/0/deallocate"+computeAPI, nil).ok(202)
 	if got := n.get(n.set + "/virtualMachines/0/instanceView" + computeAPI).ok(200); got.str("statuses.1.code") != "PowerState/deallocated" {
 		t.Errorf("a stopped machine: %s", got.raw)
 	}
-	n.delete(n.set + "/virtualMachines/0" + computeAPI).ok(200)
+	n.delete(n.set + "/virtualMachines/0" + computeAPI).ok(202)
 	disks := n.get(n.compute + "disks" + diskAPI).ok(200).list("managedBy")
 	if len(disks) != 3 || slices.Contains(disks, n.set+"/virtualMachines/0") {
 		t.Errorf("disks of machines: %v", disks)

@@ -65,9 +65,9 @@ func TestPrivateZones(t *testing.T) {
 	if some := op.get(id + "/A").ok(200).list("properties.aRecords"); len(some) != 1 {
 		t.Errorf("addresses: %v", some)
 	}
-	op.delete(vnet).ok(200) // takes its links along
+	op.delete(vnet).ok(202) // takes its links along
 	op.get(id+"/virtualNetworkLinks/l").refused(404, "ResourceNotFound")
-	op.delete(id).ok(200)
+	op.delete(id).ok(202)
 	op.get(id+"/A/www").refused(404, "ResourceNotFound")
 }
 
@@ -98,7 +98,7 @@ func TestPublicZones(t *testing.T) {
 		t.Errorf("record sets: %v", got)
 	}
 	dns.delete(www).refused(403, "AuthorizationFailed", "'Microsoft.Network/dnsZones/A/delete'")
-	op.delete(id).ok(200)
+	op.delete(id).ok(202)
 	if got := op.get(w.platform + "/providers/Microsoft.Network/dnsZones").ok(200).list("id"); len(got) != 0 {
 		t.Errorf("left over: %v", got)
 	}

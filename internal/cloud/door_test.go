@@ -222,7 +222,7 @@ func TestCustomRoles(t *testing.T) {
 	u.delete(rt).refused(403, "AuthorizationFailed")
 	op.delete(path).refused(400, "RoleDefinitionHasAssignments")
 	op.put(path, def("Microsoft.Network/routeTables/*")).ok(201)
-	u.delete(rt).ok(200)
+	u.delete(rt).ok(202)
 	found := op.get(rg + "/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName%20eq%20'route%20READER'").ok(200)
 	if got := found.list("id"); !slices.Equal(got, []string{w.platform + "/providers/Microsoft.Authorization/roleDefinitions/" + role}) {
 		t.Errorf("the role's id is %v", got)
@@ -461,8 +461,8 @@ func TestShapes(t *testing.T) {
 			op.get(nodes).ok(404)
 		})
 	}
-	op.delete(ip).ok(200)
-	op.delete(vnet).ok(200)
+	op.delete(ip).ok(202)
+	op.delete(vnet).ok(202)
 }
 
 // TestInUse refuses to delete what is used, and deletes a group with all that is in it.

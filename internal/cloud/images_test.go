@@ -326,7 +326,7 @@ func TestRegistryRefusals(t *testing.T) {
 		{obj{"publicNetworkAccess": "Disabled"}, false},
 		{obj{"publicNetworkAccess": "Enabled", "networkRuleSet": obj{"defaultAction": "Allow"}}, true},
 	} {
-		w.operator.do("PATCH", id, obj{"properties": c.properties}).ok(200)
+		w.operator.do("PATCH", id, obj{"properties": c.properties}).ok(201)
 		r := nobody.ask("", "GET", "https://freightacr.azurecr.io/v2/", "")
 		if c.open && r.status != 401 || !c.open && (r.status != 403 || r.raw != firewall) {
 			t.Errorf("with %v: %d %s", c.properties, r.status, r.raw)
@@ -355,7 +355,7 @@ func TestAnonymousPull(t *testing.T) {
 	root.want("ok", root.push("app:1", image(t, 1)))
 	_, err := nobody.pull("app:1")
 	nobody.want("401 UNAUTHORIZED", err)
-	w.operator.do("PATCH", id, obj{"properties": obj{"anonymousPullEnabled": true}}).ok(200)
+	w.operator.do("PATCH", id, obj{"properties": obj{"anonymousPullEnabled": true}}).ok(201)
 	_, err = nobody.pull("app:1")
 	nobody.want("ok", err)
 	nobody.want("401 UNAUTHORIZED", nobody.push("app:2", image(t, 2)))
@@ -369,7 +369,7 @@ func TestAdminUser(t *testing.T) {
 	w := newWorld(t)
 	id := w.acr(w.group(w.platform, "rg"), "freightacr", nil)
 	w.operator.do("POST", id+"/listCredentials", nil).refused(400, "UnAuthorizedForCredentialOperations", "Cannot perform credential operations for "+id+" as admin user is disabled")
-	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": true}}).ok(200)
+	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": true}}).ok(201)
 	reader := w.application("reader")
 	w.grant(reader.id, "Reader", id)
 	reader.do("POST", id+"/listCredentials", nil).refused(403, "AuthorizationFailed", "'Microsoft.ContainerRegistry/registries/listCredentials/action'")
@@ -388,7 +388,7 @@ func TestAdminUser(t *testing.T) {
 			t.Errorf("a password gets %d, want %d", got, want)
 		}
 	}
-	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": false}}).ok(200)
+	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": false}}).ok(201)
 	if got := try(after.str("passwords.0.value")); got != 401 {
 		t.Errorf("a disabled admin user gets %d", got)
 	}
@@ -402,7 +402,7 @@ func TestRegistryTokens(t *testing.T) {
 	w := newWorld(t)
 	id := w.acr(w.group(w.platform, "rg"), "freightacr", nil)
 	op := w.operator
-	op.put(id+"/scopeMaps/team-push", obj{"properties": obj{"actions": []string{"repositories/team/*/content/write", "repositories/team/*/content/read", "repositories/team/app/metadata/read"}}}).ok(201)
+	op.put(id+"/scopeMaps/team-push", obj{"properties": obj{"actions": []string{"repositories/team/*/content/write", "repositories/team/*/content/read", "repositories/team/app/metadata/read"}}}).ok(200)
 	op.put(id+"/scopeMaps/wrong", obj{"properties": obj{"actions": []string{"Microsoft.ContainerRegistry/registries/pull/read"}}}).refused(400, "InvalidScopeMapAction")
 	op.put(id+"/tokens/ci-token", obj{"properties": obj{"scopeMapId": id + "/scopeMaps/nothing"}}).refused(400, "InvalidResourceReference")
 	op.put(id+"/tokens/ci-token", obj{"properties": obj{"scopeMapId": id + "/scopeMaps/team-push"}}).ok(201)
@@ -420,10 +420,10 @@ func TestRegistryTokens(t *testing.T) {
 	if strings.Contains(shown.raw, "value\"") || strings.Contains(shown.raw, "hash") || shown.str("properties.credentials.passwords.0.name") != "password1" {
 		t.Errorf("the token is shown as %s", shown.raw)
 	}
-	op.do("PATCH", id+"/tokens/ci-token", obj{"properties": obj{"status": "disabled"}}).ok(200)
+	op.do("PATCH", id+"/tokens/ci-token", obj{"properties": obj{"status": "disabled"}}).ok(201)
 	_, err = c.pull("team/app:1")
 	c.want("401 UNAUTHORIZED", err)
-	op.do("PATCH", id+"/tokens/ci-token", obj{"properties": obj{"status": "enabled"}}).ok(200)
+	op.do("PATCH", id+"/tokens/ci-token", obj{"properties": obj{"status": "enabled"}}).ok(201)
 	w.clock.Add(2 * time.Hour)
 	_, err = c.pull("team/app:1")
 	c.want("401 UNAUTHORIZED", err)

@@ -35,7 +35,7 @@ func (w *world) site() site {
 				body[k] = v
 			}
 		}
-		if r := w.operator.put(id, body); r.status > 201 {
+		if r := w.operator.put(id, body); r.status > 202 {
 			w.Fatalf("PUT %s: %d %s", id, r.status, r.raw)
 		}
 		return id
@@ -247,7 +247,7 @@ func TestLinks(t *testing.T) {
 				refused()
 				w.allow(u.id, l.scope, l.action)
 			}
-			if r := u.put(path, l.body); r.status > 201 {
+			if r := u.put(path, l.body); r.status > 202 {
 				t.Errorf("with the right: %d %s", r.status, r.raw)
 			}
 			if !strings.Contains(l.path, "/own") {

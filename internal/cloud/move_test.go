@@ -71,8 +71,8 @@ func TestMove(t *testing.T) {
 	if got := op.get(from).ok(200).str("properties.provisioningState"); got != "Succeeded" {
 		t.Errorf("the source group is %s", got)
 	}
-	op.delete(moved(net)).ok(200)
-	op.delete(moved(rt)).ok(200)
+	op.delete(moved(net)).ok(202)
+	op.delete(moved(rt)).ok(202)
 }
 
 // TestMoveRefused is why a move is refused: at once, or at the end of the operation.

@@ -188,7 +188,7 @@ func TestQueueAtARM(t *testing.T) {
 	if fmt.Sprint(names) != "[from-arm1 from-data0]" {
 		t.Errorf("the service lists %v", names)
 	}
-	w.operator.delete(id + "/queueServices/default/queues/from-arm").ok(200)
+	w.operator.delete(id + "/queueServices/default/queues/from-arm").ok(204)
 	w.operator.put(id+"/queueServices/default/queues/from-arm", obj{}).ok(200)
 	peeked, err := q.PeekMessage(ctx, nil)
 	wantCode(t, "ok", err)
@@ -334,16 +334,19 @@ func TestStorageAccount(t *testing.T) {
 	op.put(rg+"/providers/Microsoft.Storage/storageAccounts/Upper", obj{"location": "westeurope", "kind": "StorageV2", "sku": obj{"name": "Standard_LRS"}}).refused(400, "AccountNameInvalid", "Upper is not a valid storage account name")
 	op.put(w.group(w.hub, "rg2")+"/providers/Microsoft.Storage/storageAccounts/freightstore", obj{"location": "westeurope", "kind": "StorageV2", "sku": obj{"name": "Standard_LRS"}}).refused(409, "StorageAccountAlreadyTaken")
 	op.put(rg+"/providers/Microsoft.Storage/storageAccounts/nosku", obj{"location": "westeurope", "kind": "StorageV2"}).refused(400, "InvalidRequestContent")
-	for _, c := range []struct{ path, member string }{
-		{"/blobServices/default/containers/images", "properties.publicAccess"}, {"/fileServices/default/shares/files", "properties.enabledProtocols"},
-		{"/tableServices/default/tables/rows", "properties.tableName"},
+	for _, c := range []struct {
+		path, member string
+		deleted      int
+	}{
+		{"/blobServices/default/containers/images", "properties.publicAccess", 200}, {"/fileServices/default/shares/files", "properties.enabledProtocols", 200},
+		{"/tableServices/default/tables/rows", "properties.tableName", 204},
 	} {
 		r := op.put(id+c.path, obj{})
-		if r.status > 201 || r.str(c.member) == "" || op.get(id+c.path).ok(200).str(c.member) == "" {
+		if r.status > 202 || r.str(c.member) == "" || op.get(id+c.path).ok(200).str(c.member) == "" {
 			t.Errorf("%s: %d %s", c.path, r.status, r.raw)
 		}
 		op.put(id+c.path+"-x-", obj{}).refused(400, "InvalidResourceName")
-		op.delete(id + c.path).ok(200)
+		op.delete(id + c.path).ok(c.deleted)
 		op.delete(id + c.path).ok(204)
 	}
 	op.put(id+"/blobServices/other", obj{}).refused(400, "InvalidRequestContent")

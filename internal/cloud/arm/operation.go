@@ -397,11 +397,14 @@ var comeAgain = http.Header{"Retry-After": {"1"}}
 
 // Poll is the Azure-AsyncOperation protocol, for the places where an operation's state is read.
 func Poll(c *Call) (Doc, *azure.Error) {
+	if c.done() {
+		return c.doneState()
+	}
 	op, err := c.polled()
 	if err != nil {
 		return nil, err
 	}
-	d := Doc{"id": c.ID.String(), "name": op.ID, "status": op.status(), "startTime": op.Started.Format(time.RFC3339Nano)}
+	d := Doc{"name": op.ID, "status": op.status(), "startTime": op.Started.Format(time.RFC3339Nano)}
 	if op.Ended.IsZero() {
 		return Answer(d, http.StatusOK, comeAgain), nil
 	}
@@ -414,6 +417,9 @@ func Poll(c *Call) (Doc, *azure.Error) {
 
 // pollResult is the Location protocol: 202 until the operation ends, then its result.
 func pollResult(c *Call) (Doc, *azure.Error) {
+	if c.done() {
+		return c.doneResult()
+	}
 	op, err := c.polled()
 	switch {
 	case err != nil:

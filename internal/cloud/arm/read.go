@@ -17,7 +17,7 @@ const pageSize = 1000
 
 // get answers one document. Like Azure it refuses before it says that there is nothing.
 func (c *Call) get() (answer, *azure.Error) {
-	if !c.Type.Open {
+	if !c.Type.Open && !(c.Type.RootOpen && c.ID.Subscription() == "" && c.atRoot()) {
 		scope := c.ID
 		if c.Type.Single {
 			scope = c.ID.Parent()
@@ -37,6 +37,9 @@ func (c *Call) get() (answer, *azure.Error) {
 		return answer{status: http.StatusNoContent}, nil
 	}
 	ans := answer{status: http.StatusOK, body: c.view(c.Type, doc)}
+	if tag := Str(doc, "etag"); c.Type.ETag && tag != "" {
+		ans.header = http.Header{"Etag": {tag}}
+	}
 	if s, ok := doc[statusMember].(int); ok {
 		ans.status = s
 	}
@@ -47,6 +50,11 @@ func (c *Call) get() (answer, *azure.Error) {
 		ans.body = nil
 	}
 	return ans, nil
+}
+
+func (c *Call) atRoot() bool {
+	scope, _, _ := c.ID.Split()
+	return scope.Equal(azure.Root)
 }
 
 // read finds the document that the call is about, or says what is missing.
@@ -339,13 +347,18 @@ func (c *Call) act() (answer, *azure.Error) {
 		return answer{}, c.Type.own(err)
 	}
 	status := a.Status
-	if status == 0 {
+	switch {
+	case a.After != 0:
+		status = http.StatusAccepted
+	case status == 0:
 		status = http.StatusOK
 	}
 	if c.tried = a.Try; a.Try {
 		return answer{status: status, body: body}, nil
 	}
-	return answer{status: status, body: body}, Fault(c.log("Succeeded", status, nil))
+	ans := answer{status: status, body: body}
+	c.receipt(&ans, a.After)
+	return ans, Fault(c.log("Succeeded", status, nil))
 }
 
 // actLater runs an action that changes c.Doc, and begins the operation that does the rest.

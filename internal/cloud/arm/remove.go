@@ -48,8 +48,12 @@ func (c *Call) delete() (answer, *azure.Error) {
 	if err := c.Remove(); err != nil {
 		return answer{}, err
 	}
-	status := c.Type.Codes.Delete
-	return answer{status: status}, Fault(c.log("Succeeded", status, nil))
+	ans := answer{status: c.Type.Codes.Delete}
+	if c.Type.Returns {
+		ans.body = c.view(c.Type, c.Old)
+	}
+	c.receipt(&ans, c.Type.Receipts.Delete)
+	return ans, Fault(c.log("Succeeded", ans.status, nil))
 }
 
 // kept asks the providers that look at every deletion.

@@ -275,7 +275,9 @@ func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
 	switch b := ans.body.(type) {
 	case nil:
 	case *azure.Error:
-		h.Set("x-ms-failure-cause", "gateway")
+		if !b.Provider {
+			h.Set("x-ms-failure-cause", "gateway")
+		}
 		body = b.Body()
 	default:
 		body, _ = json.Marshal(b) // documents came from JSON

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"regexp"
@@ -40,6 +41,9 @@ type Type struct {
 	NameRule   *regexp.Regexp // of the last name; nil: ARM's general rule
 	PutMerges  bool           // a PUT leaves out what it does not change
 	Codes      Codes          // status codes that clients accept
+	Receipts   Receipts       // of work that its provider does after the answer
+	Returns    bool           // a DELETE answers with what was deleted
+	Located    bool           // the answer to a PUT that creates has a Location: the resource's id
 
 	Links      []Link
 	Back       []Back
@@ -66,6 +70,7 @@ type Type struct {
 	// Only for types that are no documents of their own (built-in roles, the activity log, operations).
 	Get           func(*Call) (Doc, *azure.Error)
 	List          func(*Call) iter.Seq2[Doc, error]
+	RootOpen      bool                       // what stands at the tenant's root is everybody's to read
 	Open          bool                       // Get and List decide by themselves what the caller may see
 	AnyoneCreates bool                       // writing a new one needs no right
 	Trims         bool                       // everyone may list; the list shows what the caller may read
@@ -86,8 +91,9 @@ const (
 	Any
 )
 
-// Codes are a type's status codes: for a created, an updated and a deleted resource, and for a delete of nothing.
-type Codes struct{ Create, Update, Delete, Gone int }
+// Codes are a type's status codes: for a created, an updated and a deleted resource, for a delete of nothing, and for a
+// PATCH where it differs from an update.
+type Codes struct{ Create, Update, Delete, Gone, Patch int }
 
 // Link is a reference to another resource: whoever writes the reference needs Action there (azure-facts 3.8).
 type Link struct {
@@ -110,6 +116,7 @@ type Action struct {
 	Then   []Step       // what goes on after Do accepted the request: the answer is 202, and 204 in the end
 	RBAC   azure.Action // where it is not {type}/{name}/action
 	Status int          // 200 where zero
+	After  Receipt      // headers of an answer that is 202, for work that its provider does afterwards
 	Open   bool         // it decides by itself what the caller may see
 	Absent bool         // the resource need not be there
 	Try    bool         // what it writes is taken back: it says what would become of a request
@@ -180,7 +187,10 @@ func (r *registry) add(t *Type) error {
 	for i := range t.Children {
 		c := &t.Children[i]
 		c.Type.inside, c.Type.parent = c, t
-		c.Type.ETag = t.ETag
+		c.Type.ETag, c.Type.Receipts = t.ETag, t.Receipts
+		if c.Type.Codes.Delete == 0 && t.Receipts.Delete != 0 {
+			c.Type.Codes.Delete = t.Codes.Delete
+		}
 		if c.Type.Since == "" {
 			c.Type.Since, c.Type.Versions = t.Since, t.Versions
 		}
@@ -200,6 +210,7 @@ func (c Codes) withDefaults() Codes {
 			*d.code = d.def
 		}
 	}
+	c.Patch = cmp.Or(c.Patch, c.Update)
 	return c
 }
 

@@ -245,7 +245,7 @@ func (c *Call) check() *azure.Error {
 // own marks a refusal as one of the type's provider, which may answer in a form of its own.
 func (t *Type) own(refused *azure.Error) *azure.Error {
 	if refused != nil && refused.Status < http.StatusInternalServerError {
-		refused.Bare = t.BareErrors
+		refused.Bare, refused.Provider = t.BareErrors, true
 	}
 	return refused
 }
@@ -346,8 +346,11 @@ func (c *Call) stamp() {
 // written answers a PUT, and starts the work that goes on after it.
 func (c *Call) written() (answer, *azure.Error) {
 	status := c.Type.Codes.Update
-	if c.Old == nil {
+	switch {
+	case c.Old == nil:
 		status = c.Type.Codes.Create
+	case c.Method == http.MethodPatch:
+		status = c.Type.Codes.Patch
 	}
 	owner, steps := c, c.Type.Steps
 	if c.Type.inside != nil && len(c.Type.parent.Steps) > 0 {
@@ -360,6 +363,7 @@ func (c *Call) written() (answer, *azure.Error) {
 	ans := answer{status: status}
 	if len(steps) == 0 {
 		ans.body = c.view(c.Type, c.Doc)
+		c.writeReceipt(&ans)
 		return ans, Fault(c.log("Succeeded", status, nil))
 	}
 	op, err := owner.begin(verbWrite, c.Old == nil && owner == c)

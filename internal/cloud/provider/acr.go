@@ -23,8 +23,9 @@ var registryName = regexp.MustCompile(`^[a-zA-Z0-9]{5,50}$`)
 const joinService azure.Action = typeSubnet + "/joinViaServiceEndpoint/action"
 
 func containerRegistry() arm.Provider {
+	later := arm.Receipts{Create: true, Write: arm.Async}
 	types := []arm.Type{
-		{Name: typeRegistry, Tracked: true, SystemData: true, Identity: true, Check: checkRegistry, View: viewRegistry,
+		{Name: typeRegistry, Tracked: true, SystemData: true, Identity: true, Codes: arm.Codes{Patch: 201}, Receipts: later, Check: checkRegistry, View: viewRegistry,
 			Keep:  []string{"sku", "properties.adminUserEnabled", "properties.anonymousPullEnabled", "properties.policies", "properties.roleAssignmentMode", "properties.networkRuleSet", "properties.publicNetworkAccess"},
 			Links: []arm.Link{{Path: "properties.networkRuleSet.virtualNetworkRules[].id", Action: joinService}},
 			Refs:  func(d arm.Doc) []string { return []string{registryRef(arm.Str(d, "name")), contentRef(d)} },
@@ -32,9 +33,9 @@ func containerRegistry() arm.Provider {
 				"generatecredentials": {Do: generateCredentials, Write: true}}},
 		{Name: typeRegistry + "/listUsages", List: listRegistryUsages},
 		{Name: "Microsoft.ContainerRegistry/checkNameAvailability", Place: arm.InSubscription, Single: true, Get: nameAvailability(registryName, registryRef, azure.InvalidRegistryName, azure.RegistryNameTaken)},
-		{Name: typeRegistry + "/replications", Tracked: true, Check: checkReplication},
-		{Name: typeScopeMap, SystemData: true, NameRule: registryChildName, Check: checkScopeMap},
-		{Name: typeToken, SystemData: true, NameRule: registryChildName, Check: checkToken, Links: []arm.Link{{Path: "properties.scopeMapId"}}},
+		{Name: typeRegistry + "/replications", Tracked: true, SystemData: true, Receipts: arm.Receipts{Create: true, Write: arm.Async, Delete: arm.Located}, Codes: arm.Codes{Delete: 202}, Check: checkReplication},
+		{Name: typeScopeMap, SystemData: true, Codes: arm.Codes{Create: 200, Patch: 201}, Receipts: later, NameRule: registryChildName, Check: checkScopeMap},
+		{Name: typeToken, SystemData: true, Codes: arm.Codes{Patch: 201}, Receipts: later, NameRule: registryChildName, Check: checkToken, Links: []arm.Link{{Path: "properties.scopeMapId"}}},
 	}
 	for i := range types {
 		types[i].Since = "2016-06-27-preview"

@@ -25,12 +25,14 @@ func authorization() arm.Provider {
 	versions := []string{"2022-04-01", "2020-10-01-preview", "2020-08-01-preview", "2020-04-01-preview", "2020-03-01-preview", "2018-09-01-preview", "2018-01-01-preview", "2015-07-01"}
 	return arm.Provider{Namespace: "Microsoft.Authorization", Service: pimPrincipal, Admit: admitPolicies, Keep: keepByPolicies, Types: slices.Concat([]arm.Type{
 		{Name: typeRoleAssignment, Since: "2014-04-01", Versions: versions, Place: arm.Any,
-			Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
-			Refs:  assignmentRefs, Attributes: assignmentAttributes, Check: checkAssignment, Guard: guardLastOwner, Deleted: assignmentDeleted,
+			Codes:   arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
+			Returns: true,
+			Refs:    assignmentRefs, Attributes: assignmentAttributes, Check: checkAssignment, Guard: guardLastOwner, Deleted: assignmentDeleted,
 			Get: getAssignment, List: listAssignments, View: viewAssignment},
 		{Name: typeRoleDefinition, Since: "2014-04-01", Versions: versions[1:], Place: arm.Any, Key: roleKey,
-			Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
-			Refs:  roleRefs, Check: checkRole, Deleted: roleDeleted, Get: getRole, List: listRoles, View: viewRole},
+			Codes:   arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
+			Returns: true, RootOpen: true,
+			Refs: roleRefs, Check: checkRole, Deleted: roleDeleted, Get: getRole, List: listRoles, View: viewRole},
 		{Name: typeDeny, Since: "2018-07-01", Versions: []string{"2024-07-01-preview", "2022-04-01", "2018-07-01-preview"}, Place: arm.Any,
 			Refs: denyRefs, Check: checkDeny, Deleted: denyDeleted, List: listDenies},
 		{Name: "Microsoft.Authorization/permissions", Since: "2015-07-01", Versions: versions, Place: arm.Any, ReadOnly: true, List: listPermissions},

@@ -45,10 +45,17 @@ var computeVersions = []string{"2025-04-01", "2024-11-01", "2024-07-01", "2024-0
 
 var diskVersions = []string{"2025-01-02", "2024-03-02", "2023-10-02", "2023-04-02", "2023-01-02", "2022-07-02", "2022-03-02", "2021-12-01", "2021-08-01", "2021-04-01", "2020-12-01", "2020-09-30", "2020-05-01", "2019-11-01", "2019-07-01", "2018-09-30", "2018-06-01"}
 
+// worked are the types that compute works on after the answer; the others are there, or gone, with it.
+var worked = []string{typeVM, typeVM + "/extensions", typeScaleSet, typeScaleSet + "/virtualMachines", typeHost, typeReservation}
+
 func compute() arm.Provider {
 	types := slices.Concat(scaleSets(), machines(), placement(), skus(), images())
 	for i := range types {
 		types[i].Since, types[i].Versions, types[i].NameRule = "2015-06-15", computeVersions, computeName
+		if t := &types[i]; slices.Contains(worked, t.Name) {
+			t.Receipts = arm.Receipts{Write: arm.Async | arm.Notifying, Delete: arm.Async | arm.Located | arm.Notifying}
+			t.Codes.Delete = 202
+		}
 	}
 	storage := disks()
 	for i := range storage {

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +60,14 @@ func templateError(err error) *azure.Error {
 type plan struct {
 	request *template.Request
 	result  *template.Result
+}
+
+// templateHash tells templates apart, as a decimal number.
+func templateHash(p *plan) string {
+	b, _ := json.Marshal(p.request.Template) // it came from JSON
+	h := fnv.New64a()
+	_, _ = h.Write(b)
+	return strconv.FormatUint(h.Sum64(), 10)
 }
 
 // evaluate reads a deployment's body and evaluates it, as far as it can be known now.
@@ -143,7 +153,7 @@ func checkDeployment(c *arm.Call) *azure.Error {
 		mode = "Incremental"
 	}
 	c.Doc["properties"] = arm.Doc{"mode": mode, "parameters": values(p.result.Parameters), "timestamp": c.Now.Format(time.RFC3339Nano), "duration": "PT0S",
-		"correlationId": c.Correlation, "providers": providersOf(p), "dependencies": []any{}, "debugSetting": nil, "error": nil}
+		"correlationId": c.Correlation, "providers": providersOf(p), "dependencies": []any{}, "templateHash": templateHash(p)}
 	if p.request.Location != "" {
 		c.Doc["location"] = p.request.Location
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 func disks() []arm.Type {
-	codes := arm.Codes{Create: 200} // clients refuse 201
+	codes := arm.Codes{Create: 202, Update: 202, Delete: 202} // clients refuse 201
+	later := arm.Receipts{Write: arm.Async | arm.Located, Delete: arm.Async | arm.Located}
 	source := []arm.Link{
 		{Path: "properties.encryption.diskEncryptionSetId", Action: readDES},
 		{Path: "properties.creationData.sourceResourceId", Action: accessDisk},
@@ -19,12 +20,12 @@ func disks() []arm.Type {
 	}
 	owner := []string{"virtualMachines"}
 	return []arm.Type{
-		{Name: typeDisk, Tracked: true, Codes: codes, InUseBy: map[string]*azure.Message{"virtualmachines": azure.DiskAttached}, Links: source, Check: checkDisk, View: viewDisk,
+		{Name: typeDisk, Tracked: true, Codes: codes, Receipts: later, InUseBy: map[string]*azure.Message{"virtualmachines": azure.DiskAttached}, Links: source, Check: checkDisk, View: viewDisk,
 			Keep: []string{"properties.creationData", "properties.diskSizeGB", "sku", "properties.encryption", "properties.osType", "properties.hyperVGeneration", "zones", "properties.maxShares"},
 			Back: []arm.Back{{Path: "managedBy", From: owner, Form: arm.OnlyID}}},
-		{Name: typeSnapshot, Tracked: true, Codes: codes, Links: source, Check: checkSnapshot,
+		{Name: typeSnapshot, Tracked: true, Codes: codes, Receipts: later, Links: source, Check: checkSnapshot,
 			Keep: []string{"properties.creationData", "properties.diskSizeGB", "sku", "properties.encryption", "properties.osType", "properties.hyperVGeneration", "properties.incremental"}},
-		{Name: typeDES, Tracked: true, Identity: true, Codes: codes, InUse: azure.ComputeInUse, Check: checkDES, Keep: []string{"properties.activeKey", "properties.encryptionType"}},
+		{Name: typeDES, Tracked: true, Identity: true, Codes: codes, Receipts: later, InUse: azure.ComputeInUse, Check: checkDES, Keep: []string{"properties.activeKey", "properties.encryptionType"}},
 	}
 }
 

@@ -55,7 +55,11 @@ func dns() []arm.Type {
 	public, private := zone, zone
 	public.Name, public.Check, public.Written, public.View = typeDNSZone, checkZone, firstRecords, viewZone
 	private.Name, private.Check, private.Written, private.View, private.Nested = typePrivateZone, checkZone, firstRecords, viewZone, true
+	private.Codes = arm.Codes{Create: 202, Update: 202, Delete: 202}
+	private.Receipts = arm.Receipts{Write: arm.Async | arm.Located, Delete: arm.Async | arm.Located, Blank: true}
+	public.Codes.Delete, public.Receipts.Delete = 202, private.Receipts.Delete
 	link := zone
+	link.Codes, link.Receipts = private.Codes, private.Receipts
 	link.Name, link.Check, link.NameRule = typeZoneLink, checkZoneLink, networkName
 	link.Links = []arm.Link{{Path: "properties.virtualNetwork.id", Action: joinVNet}}
 	types := []arm.Type{public, private, link}

@@ -18,8 +18,8 @@ func gateways() []arm.Type {
 	kids[0].Type.Links = []arm.Link{{Path: "properties.subnet.id"}} // decided by the network resource provider, in checkGatewaySubnet
 	kids[1].Type.Links = []arm.Link{{Path: "properties.publicIPAddress.id", Action: joinIP}, {Path: "properties.subnet.id", Action: joinSubnet}}
 	return []arm.Type{{
-		Name: typeGateway, Identity: true, Children: kids,
-		Check: checks(defaults(lists...), required("properties.sku"), checkGatewaySubnet, checkGateway),
+		Name: typeGateway, Identity: true, Children: kids, View: viewGateway,
+		Check: checks(defaults(lists...), required("properties.sku"), spellGateway, checkGatewaySubnet, checkGateway),
 		Actions: map[string]arm.Action{
 			"start": {Do: setGateway("Running"), Write: true}, "stop": {Do: setGateway("Stopped"), Write: true}},
 	}}

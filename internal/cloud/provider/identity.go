@@ -17,11 +17,11 @@ const typeIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
 func managedIdentity() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.ManagedIdentity", Types: []arm.Type{
 		{Name: typeIdentity, Since: "2015-08-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview", "2021-09-30-preview", "2018-11-30", "2015-08-31-preview"},
-			Tracked: true, Codes: arm.Codes{Delete: 200},
+			Tracked: true, Codes: arm.Codes{Delete: 200}, Located: true,
 			Check: checkIdentity, Deleted: identityDeleted, View: viewIdentity,
 			Actions: map[string]arm.Action{"listassociatedresources": {Do: associatedResources}}},
 		{Name: directory.TypeFederation, Since: "2022-01-31-preview", Versions: []string{"2024-11-30", "2023-07-31-preview", "2023-01-31", "2022-01-31-preview"},
-			Check: checkFederation},
+			Located: true, Check: checkFederation},
 	}}
 }
 

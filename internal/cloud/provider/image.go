@@ -2,6 +2,7 @@ package provider
 
 import (
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -64,12 +65,23 @@ func (i image) under(urn []string) bool {
 
 // entry is what the catalogue says at the depth of a name; below is the path that leads from id to the next part.
 func (i image) entry(id azure.ID, location string, depth int) arm.Doc {
-	d := arm.Doc{"location": location, "name": i.urn[depth], "id": id.String()}
-	if depth == len(i.urn)-1 {
-		d["properties"] = arm.Doc{"osDiskImage": arm.Doc{"operatingSystem": i.system}, "dataDiskImages": []any{}, "hyperVGeneration": i.generation, "architecture": "x64"}
-	}
-	return d
+	return arm.Doc{"location": location, "name": i.urn[depth], "id": strings.Replace(strings.Replace(strings.Replace(id.String(), "/subscriptions/", "/Subscriptions/", 1),
+		"/providers/", "/Providers/", 1), "/publishers/", "/Publishers/", 1)}
 }
+
+// properties are those of one version, which lists do not show.
+func (i image) properties() arm.Doc {
+	gib := 30
+	if i.system == "Windows" {
+		gib = 127
+	}
+	return arm.Doc{"osDiskImage": arm.Doc{"operatingSystem": i.system, "sizeInGb": gib, "sizeInBytes": gib<<30 + 512}, "dataDiskImages": []any{},
+		"hyperVGeneration": i.generation, "architecture": "x64", "replicaType": "Managed", "disallowed": arm.Doc{"vmDiskType": "Unmanaged"},
+		"automaticOSUpgradeProperties": arm.Doc{"automaticOSUpgradeSupported": true}, "imageDeprecationStatus": arm.Doc{"imageState": "Active"}}
+}
+
+// imageVersion is the form of an image's version.
+var imageVersion = regexp.MustCompile(`^\d+\.\d+\.\d+(\.\d+)?$`)
 
 func getImage(c *arm.Call) (arm.Doc, *azure.Error) {
 	location, urn := imagePath(c.ID)
@@ -77,11 +89,32 @@ func getImage(c *arm.Call) (arm.Doc, *azure.Error) {
 		if len(urn) == len(i.urn) && strings.EqualFold(urn[3], "latest") {
 			urn[3] = i.urn[3]
 		}
+		if len(urn) == len(i.urn) && i.under(urn[:3]) && imageVersion.MatchString(urn[3]) {
+			i.urn[3] = urn[3] // Azure has hundreds of each
+		}
 		if i.under(urn) {
-			return i.entry(c.ID, location, len(urn)-1), nil
+			d := i.entry(c.ID, location, len(urn)-1)
+			if len(urn) == len(i.urn) {
+				d["properties"] = i.properties()
+			}
+			return d, nil
 		}
 	}
 	return nil, azure.ImageNotFound.Format(azure.Fields{"image": strings.Join(urn, ":")})
+}
+
+// exactVersion is the version that an image's reference means.
+func exactVersion(ref arm.Doc) string {
+	urn := []string{arm.Str(ref, "publisher"), arm.Str(ref, "offer"), arm.Str(ref, "sku")}
+	if version := arm.Str(ref, "version"); !strings.EqualFold(version, "latest") {
+		return version
+	}
+	for _, i := range platformImages {
+		if i.under(urn) {
+			return i.urn[3]
+		}
+	}
+	return "1.0.0"
 }
 
 func listImages(c *arm.Call) iter.Seq2[arm.Doc, error] {

@@ -71,13 +71,20 @@ func checkVault(c *arm.Call) *azure.Error {
 	}
 	for path, v := range map[string]any{
 		"accessPolicies": []any{}, "enabledForDeployment": false, "enableSoftDelete": true, "softDeleteRetentionInDays": json.Number("90"),
-		"enableRbacAuthorization": c.Version >= rbacSince, "publicNetworkAccess": "Enabled", "provisioningState": "Succeeded",
+		"publicNetworkAccess": "Enabled", "provisioningState": "Succeeded",
 	} {
 		if old := arm.Get(c.Old, "properties."+path); old != nil && path != "accessPolicies" {
 			v = old
 		}
 		arm.Default(c.Doc, "properties."+path, v)
 	}
+	const rbac = "properties.enableRbacAuthorization"
+	if old := arm.Get(c.Old, rbac); old != nil {
+		arm.Default(c.Doc, rbac, old)
+	} else if c.Version >= rbacSince {
+		arm.Default(c.Doc, rbac, true)
+	}
+	arm.Default(c.Doc, "tags", arm.Doc{})
 	lowerKinds(arm.List(c.Doc, "properties.accessPolicies"))
 	delete(arm.Map(c.Doc, "properties"), "createMode")
 	arm.Set(c.Doc, "properties.vaultUri", "https://"+lower(name)+".vault.azure.net/")

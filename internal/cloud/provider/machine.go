@@ -40,6 +40,14 @@ func diskLinks(storage string) []arm.Link {
 	return []arm.Link{{Path: storage + "osDisk.managedDisk.id", Action: writeDisk}, {Path: storage + "dataDisks[].managedDisk.id", Action: writeDisk}}
 }
 
+// fillLinux spells out how a Linux machine is set up.
+func fillLinux(d arm.Doc) {
+	arm.Default(d, "provisionVMAgent", true)
+	arm.Default(d, "patchSettings.patchMode", "ImageDefault")
+	arm.Default(d, "patchSettings.assessmentMode", "ImageDefault")
+	arm.Default(d, "enableVMAgentPlatformUpdates", false)
+}
+
 func checkVM(c *arm.Call) *azure.Error {
 	keepOld(c, "properties.vmId", azure.NewGUID().String())
 	keepOld(c, "properties.timeCreated", stamp(c.Now))
@@ -50,6 +58,12 @@ func checkVM(c *arm.Call) *azure.Error {
 	}
 	if err := checkSize(c, "properties.hardwareProfile.vmSize"); err != nil {
 		return err
+	}
+	dropNulls(arm.Map(c.Doc, "properties"))
+	for _, nic := range objects(c.Doc, "properties.networkProfile.networkInterfaces") {
+		if len(arm.Map(nic, "properties")) == 0 {
+			delete(nic, "properties")
+		}
 	}
 	arm.Unset(c.Doc, "properties.instanceView")
 	arm.Unset(c.Doc, "resources")
@@ -65,6 +79,13 @@ func checkVM(c *arm.Call) *azure.Error {
 		arm.Default(c.Doc, "properties.osProfile.computerName", c.ID.Name())
 		arm.Default(c.Doc, "properties.osProfile.secrets", []any{})
 		arm.Default(c.Doc, "properties.osProfile.allowExtensionOperations", true)
+		arm.Default(c.Doc, "properties.osProfile.requireGuestProvisionSignal", true)
+		if linux := arm.Map(c.Doc, "properties.osProfile.linuxConfiguration"); linux != nil {
+			fillLinux(linux)
+		}
+	}
+	if v := arm.Str(c.Doc, "properties.storageProfile.imageReference.version"); v != "" {
+		arm.Set(c.Doc, "properties.storageProfile.imageReference.exactVersion", exactVersion(arm.Map(c.Doc, "properties.storageProfile.imageReference")))
 	}
 	for _, step := range []check{checkInterfaces, checkOSDisk} {
 		if err := step(c); err != nil {
@@ -183,7 +204,7 @@ func powerActions(each func(*arm.Call, func(arm.Doc) *azure.Error) *azure.Error,
 	all := map[string]arm.Action{}
 	for verb, state := range map[string]string{"start": running, "restart": running, "powerOff": stopped, "deallocate": deallocated, "redeploy": running,
 		"reimage": running, "reimageAll": running, "reapply": "", "performMaintenance": ""} {
-		all[lower(verb)] = arm.Action{Write: true, Do: func(c *arm.Call) (any, *azure.Error) {
+		all[lower(verb)] = arm.Action{Write: true, After: arm.Async | arm.Located | arm.Notifying, Do: func(c *arm.Call) (any, *azure.Error) {
 			return nil, each(c, func(d arm.Doc) *azure.Error {
 				if state == "" {
 					return nil
@@ -207,10 +228,13 @@ func provisioned(c *arm.Call) arm.Doc {
 func instanceView(c *arm.Call, machine arm.Doc) arm.Doc {
 	state := cmp.Or(arm.Str(machine, power), running)
 	v := arm.Doc{
-		"computerName": arm.Str(machine, "properties.osProfile.computerName"), "osName": "ubuntu", "osVersion": "22.04", "hyperVGeneration": "V2", "platformUpdateDomain": 0, "platformFaultDomain": 0,
+		"computerName": arm.Str(machine, "properties.osProfile.computerName"), "osName": "ubuntu", "osVersion": "22.04", "hyperVGeneration": "V2",
 		"statuses": []any{provisioned(c), arm.Doc{"code": "PowerState/" + state, "level": "Info", "displayStatus": "VM " + state}}}
+	if strings.EqualFold(azure.MustID(arm.Str(machine, "id")).Type(), typeInstance) || arm.Get(machine, "properties.availabilitySet") != nil {
+		v["platformUpdateDomain"], v["platformFaultDomain"] = 0, 0
+	}
 	if state == running {
-		v["vmAgent"] = arm.Doc{"vmAgentVersion": "2.9.1.1", "statuses": []any{arm.Doc{"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready", "message": "Guest Agent is running", "time": stamp(c.Now)}}}
+		v["vmAgent"] = arm.Doc{"vmAgentVersion": "2.9.1.1", "extensionHandlers": []any{}, "statuses": []any{arm.Doc{"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready", "message": "Guest Agent is running", "time": stamp(c.Now)}}}
 	}
 	var disks []any
 	all := objects(machine, "properties.storageProfile.dataDisks")

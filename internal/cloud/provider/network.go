@@ -69,6 +69,8 @@ func network() arm.Provider {
 		t := &types[i]
 		t.Since, t.Versions = "2015-05-01-preview", networkVersions
 		t.ETag = true
+		t.Receipts = arm.Receipts{Write: arm.Async | arm.Notifying, Delete: arm.Async | arm.Located | arm.Notifying}
+		t.Codes.Delete = 202
 		if !t.ReadOnly && t.Name != typeZoneGroup {
 			t.Tracked, t.NameRule = true, networkName
 		}

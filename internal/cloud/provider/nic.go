@@ -31,6 +31,7 @@ func interfaces() []arm.Type {
 		Name: typeNIC, Check: checks(defaults(), required("properties.ipConfigurations"), checkNIC),
 		Links:    []arm.Link{{Path: "properties.networkSecurityGroup.id", Action: joinNSG}},
 		Children: []arm.Child{{Path: "properties.ipConfigurations", Type: &arm.Type{Name: typeNIC + "/ipConfigurations", ReadOnly: true, Links: ipConfigLinks("properties.")}}},
+		View:     func(c *arm.Call, d arm.Doc) { hide(d, c.Version, filledOfNIC) },
 		InUse:    azure.InUseNIC, InUseBy: map[string]*azure.Message{"privateendpoints": azure.InUseNICOfEndpoint, "privatelinkservices": azure.InUseNIC},
 		Back: []arm.Back{{Path: "properties.virtualMachine", From: []string{"virtualMachines"}, Form: arm.One},
 			{Path: "properties.privateEndpoint", From: []string{"privateEndpoints"}, Form: arm.One},
@@ -38,11 +39,23 @@ func interfaces() []arm.Type {
 	}}
 }
 
+// filledOfNIC is what an interface has beside what it was asked for, in recorded answers.
+var filledOfNIC = []filled{
+	{path: "properties.vnetEncryptionSupported", value: false}, {path: "properties.hostedWorkloads", value: []any{}, since: "2018-07-01"},
+	{path: "properties.tapConfigurations", value: []any{}, since: "2018-08-01"},
+	{path: "kind", value: "Regular", since: "2021-02-01"}, {path: "properties.allowPort25Out", value: true, since: "2021-02-01"},
+	{path: "properties.auxiliaryMode", value: "None", since: "2023-02-01"}, {path: "properties.auxiliarySku", value: "None", since: "2023-02-01"},
+	{path: "properties.disableTcpStateTracking", value: false, since: "2023-02-01"},
+	{path: "properties.defaultOutboundConnectivityEnabled", value: false, since: "2025-01-01"},
+}
+
 // checkNIC spells an interface out: one primary configuration, addresses from one network, a MAC address.
 func checkNIC(c *arm.Call) *azure.Error {
 	arm.Default(c.Doc, "properties.enableIPForwarding", false)
-	arm.Default(c.Doc, "properties.enableAcceleratedNetworking", false)
-	arm.Default(c.Doc, "properties.dnsSettings", arm.Doc{"dnsServers": []any{}, "appliedDnsServers": []any{}})
+	arm.Default(c.Doc, "properties.dnsSettings.dnsServers", []any{})
+	arm.Default(c.Doc, "properties.dnsSettings.appliedDnsServers", []any{})
+	arm.Default(c.Doc, "properties.dnsSettings.internalDomainNameSuffix", nameFrom(c.ID.Parent().Key()).Hex()[:26]+".bx.internal.cloudapp.net")
+	fill(c.Doc, c.Version, filledOfNIC)
 	arm.Default(c.Doc, "properties.primary", true)
 	arm.Default(c.Doc, "properties.nicType", "Standard")
 	arm.Set(c.Doc, "properties.macAddress", macAddress(c.ID))

@@ -16,11 +16,11 @@ func policies() []arm.Type {
 	versions := []string{"2025-01-01", "2023-04-01", "2022-06-01", "2021-06-01", "2020-09-01", "2019-09-01", "2018-05-01"}
 	const since = "2015-10-01-preview"
 	return []arm.Type{
-		{Name: policy.TypeDefinition, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
+		{Name: policy.TypeDefinition, Returns: true, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
 			Open: true, Get: getPolicyDefinition, List: listPolicyDefinitions, Check: checkPolicyDefinition, Guard: guardPolicyDefinition},
-		{Name: policy.TypeSet, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 200, Delete: 200, Gone: 204},
+		{Name: policy.TypeSet, Returns: true, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 200, Delete: 200, Gone: 204},
 			Get: getOr(azure.PolicySetNotFound, "set"), List: listPolicySets, Check: checkPolicySet, Guard: guardPolicySet, Refs: setRefs},
-		{Name: policy.TypeAssignment, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
+		{Name: policy.TypeAssignment, Returns: true, Since: since, Versions: versions, Place: arm.Any, Codes: arm.Codes{Create: 201, Update: 201, Delete: 200, Gone: 204},
 			Identity: true, Get: getOr(azure.PolicyAssignmentNotFound, "assignment"), List: listGoverning(policy.TypeAssignment), Check: checkPolicyAssignment, Refs: policyAssignmentRefs},
 		{Name: policy.TypeExemption, Since: "2020-07-01-preview", Versions: []string{"2022-07-01-preview", "2020-07-01-preview"}, Place: arm.Any,
 			Codes: arm.Codes{Create: 201, Update: 200, Delete: 200, Gone: 204}, SystemData: true,

@@ -88,7 +88,10 @@ func connections(d arm.Doc) []arm.Doc {
 }
 
 // checkEndpoint gives an endpoint its interface, and each connection its state: approved where the right to approve was checked.
+var filledOfEndpoint = []filled{{path: "properties.customNetworkInterfaceName", value: "", since: "2021-05-01"}, {path: "properties.ipVersionType", value: "IPv4", since: "2025-01-01"}}
+
 func checkEndpoint(c *arm.Call) *azure.Error {
+	fill(c.Doc, c.Version, filledOfEndpoint)
 	subnet, err := azure.ParseID(arm.Str(c.Doc, "properties.subnet.id"))
 	if err != nil {
 		return azure.MissingNetworkValue.Format(azure.Fields{"path": "properties.subnet.id", "id": c.ID.String()})
@@ -223,6 +226,7 @@ func connectionOf(service arm.Doc, endpoint azure.ID) arm.Doc {
 
 // viewEndpoint shows what the other side has decided on the endpoint's connections.
 func viewEndpoint(c *arm.Call, d arm.Doc) {
+	hide(d, c.Version, filledOfEndpoint)
 	for _, e := range connections(d) {
 		target, err := azure.ParseID(arm.Str(e, "properties.privateLinkServiceId"))
 		if err != nil || !strings.EqualFold(target.Type(), typeLinkService) {

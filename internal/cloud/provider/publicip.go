@@ -57,6 +57,8 @@ func checkSKU(c *arm.Call, first string) *azure.Error {
 	return nil
 }
 
+var filledOfPublicIP = []filled{{path: "properties.ddosSettings.protectionMode", value: "VirtualNetworkInherited", since: "2022-05-01"}}
+
 func checkPublicIP(c *arm.Call) *azure.Error {
 	if err := checkSKU(c, "Basic"); err != nil {
 		return err
@@ -68,6 +70,7 @@ func checkPublicIP(c *arm.Call) *azure.Error {
 	}
 	arm.Default(c.Doc, "properties.publicIPAllocationMethod", method)
 	arm.Default(c.Doc, "properties.idleTimeoutInMinutes", json.Number("4"))
+	fill(c.Doc, c.Version, filledOfPublicIP)
 	if err := oneOf(c, c.Doc, "properties.publicIPAllocationMethod", method, "Static", "Dynamic"); err != nil {
 		return err
 	}
@@ -143,7 +146,8 @@ func nextOfPrefix(c *arm.Call) (string, *azure.Error) {
 }
 
 // viewPublicIP hides the address of one that gets it only while it is used.
-func viewPublicIP(_ *arm.Call, d arm.Doc) {
+func viewPublicIP(c *arm.Call, d arm.Doc) {
+	hide(d, c.Version, filledOfPublicIP)
 	if arm.Str(d, "properties.publicIPAllocationMethod") == "Dynamic" && arm.Map(d, "properties.ipConfiguration") == nil {
 		arm.Unset(d, "properties.ipAddress")
 	}

@@ -135,10 +135,20 @@ func describe(c *arm.Call, p *arm.Provider) arm.Doc {
 	types := []any{}
 	for _, t := range p.Types {
 		types = append(types, arm.Doc{"resourceType": strings.TrimPrefix(t.Name, p.Namespace+"/"), "locations": regions,
-			"apiVersions": t.Versions, "capabilities": "CrossResourceGroupResourceMove, SupportsTags, SupportsLocation"})
+			"apiVersions": t.Versions, "defaultApiVersion": defaultVersion(t.Versions), "apiProfiles": []any{}, "locationMappings": []any{}, "zoneMappings": []any{}, "capabilities": "CrossResourceGroupResourceMove, SupportsTags, SupportsLocation"})
 	}
 	return arm.Doc{"id": "/subscriptions/" + c.ID.Subscription() + "/providers/" + p.Namespace, "namespace": p.Namespace,
 		"registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": types}
+}
+
+// defaultVersion is the newest version that is no preview.
+func defaultVersion(versions []string) any {
+	for _, v := range versions {
+		if !strings.HasSuffix(v, "-preview") {
+			return v
+		}
+	}
+	return nil
 }
 
 // listResources lists every tracked resource that the caller may read.

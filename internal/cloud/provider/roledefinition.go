@@ -32,6 +32,9 @@ func roleID(scope azure.ID, role azure.GUID) string {
 	return azure.Root.Resource(typeRoleDefinition, role.String()).String()
 }
 
+// builtInSince is when Azure's first built-in roles were made; when the others were is not known here.
+const builtInSince = "2015-02-02T21:55:09.8806423Z"
+
 func roleDoc(scope azure.ID, r *rbac.Role, stored arm.Doc) arm.Doc {
 	kind, scopes := "BuiltInRole", []any{"/"}
 	if !r.BuiltIn {
@@ -43,6 +46,9 @@ func roleDoc(scope azure.ID, r *rbac.Role, stored arm.Doc) arm.Doc {
 	props := arm.Doc{"roleName": r.Name, "type": kind, "description": r.Description, "assignableScopes": scopes, "permissions": permissionDocs(r.Permissions)}
 	for _, k := range []string{"createdOn", "updatedOn", "createdBy", "updatedBy"} {
 		props[k] = arm.Get(stored, "properties."+k)
+	}
+	if r.BuiltIn {
+		props["createdOn"], props["updatedOn"] = builtInSince, builtInSince
 	}
 	return arm.Doc{"id": roleID(scope, r.ID), "name": r.ID.String(), "type": typeRoleDefinition, "properties": props}
 }

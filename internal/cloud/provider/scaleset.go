@@ -30,7 +30,7 @@ func scaleSets() []arm.Type {
 			Name: typeScaleSet, Tracked: true, Identity: true, PutMerges: true, Links: links, Check: checkScaleSet, Written: resize,
 			Children: []arm.Child{{Path: profile + ".extensionProfile.extensions", Type: &arm.Type{Name: typeScaleSet + "/extensions"}}},
 			Actions: powerActions(eachInstance, map[string]arm.Action{
-				"delete": {Do: deleteInstances, Write: true}, "manualupgrade": {Do: upgradeInstances, Write: true, RBAC: typeScaleSet + "/manualUpgrade/action"}}),
+				"delete": {Do: deleteInstances, Write: true, After: arm.Async | arm.Located | arm.Notifying}, "manualupgrade": {Do: upgradeInstances, Write: true, After: arm.Async | arm.Located | arm.Notifying, RBAC: typeScaleSet + "/manualUpgrade/action"}}),
 		},
 		{Name: typeScaleSet + "/instanceView", ReadOnly: true, Single: true, Get: setInstanceView},
 		{Name: typeScaleSet + "/skus", ReadOnly: true, List: setSKUs},

@@ -28,7 +28,8 @@ var storageServices = []struct{ service, endpoint, child string }{
 
 func storage() arm.Provider {
 	types := []arm.Type{
-		{Name: typeAccount, Tracked: true, SystemData: true, Identity: true, Codes: arm.Codes{Create: 200}, Check: checkAccount,
+		{Name: typeAccount, Tracked: true, Identity: true, Codes: arm.Codes{Create: 202}, Receipts: arm.Receipts{Create: true, Write: arm.Located, Empty: true}, Check: checkAccount,
+			View:  func(c *arm.Call, d arm.Doc) { hide(d, c.Version, filledOfAccount) },
 			Keep:  []string{"sku", "kind", "properties.networkAcls", "properties.encryption", "properties.allowSharedKeyAccess", "properties.publicNetworkAccess"},
 			Links: []arm.Link{{Path: "properties.networkAcls.virtualNetworkRules[].id", Action: joinService}},
 			Refs:  func(d arm.Doc) []string { return []string{accountRef(arm.Str(d, "name")), contentRef(d)} },
@@ -41,9 +42,9 @@ func storage() arm.Provider {
 		{Name: typeAccount + "/tableServices", Codes: arm.Codes{Create: 200}, Check: checkService},
 		{Name: typeAccount + "/blobServices/containers", ETag: true, NameRule: shareName, Check: checkContainer},
 		{Name: typeAccount + "/fileServices/shares", ETag: true, NameRule: shareName, Check: checkShare},
-		{Name: typeAccount + "/queueServices/queues", Codes: arm.Codes{Create: 200}, NameRule: shareName, Check: checkQueue,
+		{Name: typeAccount + "/queueServices/queues", Codes: arm.Codes{Create: 200, Delete: 204}, NameRule: shareName, Check: checkQueue,
 			Refs: func(d arm.Doc) []string { return []string{contentRef(d)} }},
-		{Name: typeAccount + "/tableServices/tables", Codes: arm.Codes{Create: 200}, NameRule: tableName, Check: checkTable},
+		{Name: typeAccount + "/tableServices/tables", Codes: arm.Codes{Create: 200, Delete: 204}, NameRule: tableName, Check: checkTable},
 	}
 	for i := range types {
 		types[i].Since, types[i].Versions = "2015-06-15", []string{"2025-01-01", "2024-01-01", "2023-05-01", "2023-01-01", "2022-09-01", "2021-09-01", "2021-04-01", "2019-06-01", "2018-07-01", "2017-10-01"}
@@ -53,6 +54,8 @@ func storage() arm.Provider {
 
 // accountRef is the index entry under which a storage account is found by its name, which is unique in Azure.
 func accountRef(name string) string { return "storage:" + lower(name) }
+
+var filledOfAccount = []filled{{path: "properties.networkAcls.ipv6Rules", value: []any{}, since: "2023-01-01"}}
 
 func checkAccount(c *arm.Call) *azure.Error {
 	name := c.ID.Name()
@@ -65,6 +68,7 @@ func checkAccount(c *arm.Call) *azure.Error {
 		}
 		return azure.StorageNameTaken.Format(azure.Fields{"name": name})
 	}
+	fill(c.Doc, c.Version, filledOfAccount)
 	sku := arm.Str(c.Doc, "sku.name")
 	if tier, redundancy, ok := strings.Cut(sku, "_"); !ok || redundancy == "" || tier != "Standard" && tier != "Premium" {
 		return azure.InvalidContent.Format(azure.Fields{"cause": "The account property 'sku.name' is not specified or not known"})
@@ -78,7 +82,12 @@ func checkAccount(c *arm.Call) *azure.Error {
 	for _, s := range storageServices {
 		endpoints[s.endpoint] = "https://" + name + "." + s.endpoint + ".core.windows.net/"
 	}
+	for _, s := range []string{"dfs", "web"} {
+		endpoints[s] = "https://" + name + "." + s + ".core.windows.net/"
+	}
 	now := c.Now.Format(timeForm)
+	service := arm.Doc{"enabled": true, "keyType": "Account", "lastEnabledTime": now}
+	arm.Default(c.Doc, "tags", arm.Doc{})
 	for path, v := range map[string]any{
 		"creationTime": now, "keyCreationTime": arm.Doc{"key1": now, "key2": now}, "primaryEndpoints": endpoints,
 		"primaryLocation": arm.Str(c.Doc, "location"), "statusOfPrimary": "available",
@@ -91,7 +100,8 @@ func checkAccount(c *arm.Call) *azure.Error {
 	for path, v := range map[string]any{
 		"accessTier": "Hot", "allowBlobPublicAccess": false, "minimumTlsVersion": "TLS1_2", "supportsHttpsTrafficOnly": true,
 		"networkAcls":                arm.Doc{"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": []any{}, "virtualNetworkRules": []any{}},
-		"privateEndpointConnections": []any{}, "encryption.keySource": "Microsoft.Storage",
+		"privateEndpointConnections": []any{}, "encryption.keySource": "Microsoft.Storage", "allowCrossTenantReplication": false,
+		"encryption.services": arm.Doc{"blob": service, "file": arm.Clone(service)},
 	} {
 		arm.Default(c.Doc, "properties."+path, v)
 	}

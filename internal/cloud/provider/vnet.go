@@ -29,7 +29,7 @@ func virtualNetworks() []arm.Type {
 		Links: []arm.Link{{Path: "properties.remoteVirtualNetwork.id", Action: peerVNet}}}
 	return []arm.Type{
 		{
-			Name: typeVNet, Check: checks(defaults("properties.subnets", "properties.virtualNetworkPeerings"), checkSpace, checkSubnets, checkPeerings),
+			Name: typeVNet, Check: checks(defaults("properties.subnets", "properties.virtualNetworkPeerings"), tidyNetwork, checkSpace, checkSubnets, checkPeerings),
 			Written: connectPeerings, Deleted: unlinkZones,
 			Keep:     []string{"properties.subnets", "properties.virtualNetworkPeerings"},
 			Links:    []arm.Link{{Path: "properties.ddosProtectionPlan.id", Action: joinDDoSPlan}},
@@ -42,6 +42,17 @@ func virtualNetworks() []arm.Type {
 
 func addressSpace(d arm.Doc) []string {
 	return text(arm.List(d, "properties.addressSpace.addressPrefixes"))
+}
+
+// tidyNetwork drops a setting that only classic networks had, and spells out DNS settings that are given.
+func tidyNetwork(c *arm.Call) *azure.Error {
+	if !arm.Bool(c.Doc, "properties.enableVmProtection") {
+		arm.Unset(c.Doc, "properties.enableVmProtection")
+	}
+	if arm.Map(c.Doc, "properties.dhcpOptions") != nil {
+		arm.Default(c.Doc, "properties.dhcpOptions.dnsServers", []any{})
+	}
+	return nil
 }
 
 func checkSpace(c *arm.Call) *azure.Error {
