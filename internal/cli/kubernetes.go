@@ -64,13 +64,20 @@ func (a *App) runPlane(ctx context.Context, az *local.Azure, cluster azure.ID) e
 
 func (a *App) printPlane(az *local.Azure, p drill.RunningPlane) {
 	hint := a.dataHint(az.Dir)
+	use := fmt.Sprintf("aksid exec%s -- kubectl --kubeconfig kubeconfig get nodes", hint)
+	if p.Entra {
+		use = fmt.Sprintf("aksid exec%s -- az account get-access-token --resource %s, and kubectl --token with that", hint, kubernetesServer)
+	}
 	fmt.Fprintf(a.Out, `Kubernetes %s of %s ready on %s
   acts as     %s
   nodes       %d
   kubeconfig  aksid exec%s -- az aks get-credentials -g %s -n %s -f kubeconfig
-  use it      aksid exec%s -- kubectl --kubeconfig kubeconfig get nodes
-`, p.Kubernetes, p.Cluster.Name(), p.Addr, p.Identity, p.Nodes, hint, p.Cluster.ResourceGroup(), p.Cluster.Name(), hint)
+  use it      %s
+`, p.Kubernetes, p.Cluster.Name(), p.Addr, p.Identity, p.Nodes, hint, p.Cluster.ResourceGroup(), p.Cluster.Name(), use)
 }
+
+// kubernetesServer is the server application that tokens for API servers of AKS are for, in every tenant.
+const kubernetesServer = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 // runPlanes runs control planes for clusters of the local Azure of a data folder, each as soon as the cluster is there. A
 // control plane that ends by itself is told of, and the local Azure goes on.

@@ -35,6 +35,8 @@ func (cl *Cloud) admin() http.Handler {
 	mux.HandleFunc("DELETE "+adminPath+"faults/{id}", answering(cl.removeFault))
 	mux.HandleFunc("POST "+adminPath+"token", answering(cl.serviceAccountToken))
 	mux.HandleFunc("POST "+adminPath+"apiserver", answering(cl.apiServer))
+	mux.HandleFunc("POST "+adminPath+"kubernetes/user", answering(cl.kubernetesUser))
+	mux.HandleFunc("POST "+adminPath+"kubernetes/access", answering(cl.kubernetesAccess))
 	mux.HandleFunc("POST "+adminPath+"nodes", answering(cl.makeNodes))
 	mux.HandleFunc("POST "+adminPath+"import", answering(cl.importCollection))
 	mux.HandleFunc("GET "+adminPath+"export", answering(cl.exportCollection))

@@ -277,6 +277,12 @@ func TestCredentials(t *testing.T) {
 		t.Error("two authorities of one cluster")
 	}
 	c.update(nil, obj{"aadProfile": obj{"managed": true}, "disableLocalAccounts": true}).ok(200)
+	if server := s.admin("POST", "apiserver", obj{"cluster": c.id}).ok(200); len(server.list("tokens")) > 0 {
+		t.Errorf("tokens of local accounts, which are disabled: %s", server.raw)
+	}
+	for path, body := range map[string]any{"user": obj{"token": "x"}, "access": "x"} {
+		s.admin("POST", "kubernetes/"+path, body).ok(400)
+	}
 	s.operator.do("POST", c.id+"/listClusterAdminCredential", nil).refused(400, "BadRequest", "Getting static credential is not allowed because this cluster is set to disable local accounts.")
 	if text := file("User"); !strings.Contains(text, "command: kubelogin") || !strings.Contains(text, s.tenant) {
 		t.Errorf("with Entra: %s", text)

@@ -38,6 +38,34 @@ func (cl *Cloud) apiServer(r *http.Request) (any, error) {
 	return out, err
 }
 
+// kubernetesUser is who a token for API servers is of: {"token"}.
+func (cl *Cloud) kubernetesUser(r *http.Request) (any, error) {
+	var in struct{ Token string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	return cl.entra.KubernetesUser(r.Context(), in.Token)
+}
+
+// kubernetesAccess says whether Azure RBAC lets somebody do something in a cluster: {"principal", "action", "scope"}, with a
+// data action and the id of a cluster or of a namespace of it.
+func (cl *Cloud) kubernetesAccess(r *http.Request) (any, error) {
+	var in struct {
+		Principal azure.PrincipalID
+		Action    azure.Action
+		Scope     azure.ID
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	var out provider.KubernetesAccess
+	err := cl.arm.Look(r.Context(), func(c *arm.Call) error {
+		out = provider.DecideKubernetes(c, in.Principal, in.Action, in.Scope)
+		return nil
+	})
+	return out, err
+}
+
 // makeNodes makes the machines of a cluster that was imported: {"cluster": resource id}.
 func (cl *Cloud) makeNodes(r *http.Request) (any, error) {
 	var in struct{ Cluster azure.ID }

@@ -31,6 +31,7 @@ type RunningPlane struct {
 	local.ControlPlane
 	Kubernetes string // version
 	Identity   string // whom it acts as
+	Entra      bool   // tokens of Entra open it
 	Nodes      int
 }
 
@@ -72,7 +73,7 @@ func (p Plane) Run(ctx context.Context, ready func(RunningPlane)) (err error) {
 	}
 	defer child.close()
 	running := RunningPlane{ControlPlane: local.ControlPlane{Cluster: p.Cluster, Host: keys.Host, Addr: child.ready.Addr, PID: os.Getpid()},
-		Kubernetes: child.ready.Kubernetes, Identity: s.control.Name, Nodes: len(s.nodes)}
+		Kubernetes: child.ready.Kubernetes, Identity: s.control.Name, Entra: entra(s.Cluster, door.url) != nil, Nodes: len(s.nodes)}
 	if err := local.PublishPlane(p.Azure.Dir, running.ControlPlane); err != nil {
 		return err
 	}
@@ -114,6 +115,7 @@ func (s *scene) plane(cluster act.Cluster, keys local.APIServer, folder, door st
 	}
 	return act.Plane{Version: act.Version, Cluster: cluster, Folder: folder, Azure: door, Host: keys.Host, ServiceCIDR: services,
 		Kubelet: "v" + s.Text("properties.currentKubernetesVersion"),
+		Entra:   entra(s.Cluster, door),
 		Keys:    act.Keys{Authority: keys.Authority, Certificate: keys.Certificate, Key: keys.Key, Tokens: keys.Tokens, Issuer: keys.Issuer, IssuerKey: keys.IssuerKey}}
 }
 

@@ -34,6 +34,32 @@ func (a *Azure) OpenAPIServer(ctx context.Context, cluster azure.ID) (APIServer,
 	return s, a.admin(ctx, http.MethodPost, "/apiserver", map[string]any{"cluster": cluster}, &s)
 }
 
+// KubernetesUser is who a token says to an API server that somebody is.
+type KubernetesUser struct {
+	Name   string              `json:"name"`
+	ID     azure.PrincipalID   `json:"id"`
+	Groups []azure.PrincipalID `json:"groups"`
+}
+
+// KubernetesUser reads a token of Entra that is for API servers of AKS. The error says what is wrong with it.
+func (a *Azure) KubernetesUser(ctx context.Context, token string) (KubernetesUser, error) {
+	var u KubernetesUser
+	return u, a.admin(ctx, http.MethodPost, "/kubernetes/user", map[string]string{"token": token}, &u)
+}
+
+// KubernetesAccess is what Azure RBAC says of something that is to be done in a cluster.
+type KubernetesAccess struct {
+	Allowed    bool       `json:"allowed"`
+	Assignment azure.ID   `json:"assignment"` // that allows it
+	Role       azure.GUID `json:"role"`
+}
+
+// KubernetesAccess asks whether somebody may perform a data action on a cluster or on a namespace of it.
+func (a *Azure) KubernetesAccess(ctx context.Context, who azure.PrincipalID, action azure.Action, scope azure.ID) (KubernetesAccess, error) {
+	var d KubernetesAccess
+	return d, a.admin(ctx, http.MethodPost, "/kubernetes/access", map[string]any{"principal": who, "action": action, "scope": scope}, &d)
+}
+
 // MakeNodes makes the machines of a cluster that was imported without any, with what they need in the node resource group.
 func (a *Azure) MakeNodes(ctx context.Context, cluster azure.ID) error {
 	return a.admin(ctx, http.MethodPost, "/nodes", map[string]any{"cluster": cluster}, nil)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,23 @@ func RemoveMember(tx store.Tx, group, member azure.PrincipalID) error {
 // Members yields a group's direct memberships in order of the member's object id.
 func Members(tx store.Tx, group azure.PrincipalID) iter.Seq2[Membership, error] {
 	return decodeAll[Membership](KindMember, tx.Scan(KindMember, group.String()+"/", ""))
+}
+
+// GroupsOf are the groups that a principal is in, also through other groups, nearest first: as the directory has it, which is
+// not always what counts already.
+func GroupsOf(tx store.Tx, principal azure.PrincipalID) ([]azure.PrincipalID, error) {
+	all := []azure.PrincipalID{principal}
+	for i := 0; i < len(all); i++ {
+		for m, err := range MemberOf(tx, all[i]) {
+			if err != nil {
+				return nil, err
+			}
+			if !m.Ended() && !slices.Contains(all, m.Group) {
+				all = append(all, m.Group)
+			}
+		}
+	}
+	return all[1:], nil
 }
 
 // MemberOf yields the memberships of a principal in groups, direct ones.

@@ -309,7 +309,7 @@ func (c *graphCall) transitiveMemberOf() (any, *azure.Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	groups, err := c.allGroupsOf(p.ID)
+	groups, err := directory.GroupsOf(c.tx, p.ID)
 	if err != nil {
 		return nil, c.failed(err, c.id)
 	}
@@ -327,24 +327,6 @@ func (c *graphCall) groupsOf(id azure.PrincipalID) (groups []azure.PrincipalID, 
 		}
 	}
 	return groups, nil
-}
-
-// allGroupsOf are those that it is in, also through other groups, nearest first: as the directory has it, which is not
-// always what counts already.
-func (c *graphCall) allGroupsOf(id azure.PrincipalID) ([]azure.PrincipalID, error) {
-	all := []azure.PrincipalID{id}
-	for i := 0; i < len(all); i++ {
-		groups, err := c.groupsOf(all[i])
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range groups {
-			if !slices.Contains(all, g) {
-				all = append(all, g)
-			}
-		}
-	}
-	return all[1:], nil
 }
 
 func (c *graphCall) members() (any, *azure.Error) {
@@ -429,7 +411,7 @@ func (c *graphCall) groupIDs(keep func(id string) bool) (any, *azure.Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	groups, err := c.allGroupsOf(p.ID)
+	groups, err := directory.GroupsOf(c.tx, p.ID)
 	if err != nil {
 		return nil, c.failed(err, c.id)
 	}

@@ -19,11 +19,14 @@ const (
 	armAppID   = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
 )
 
+// kubernetesServer is the server application that tokens for API servers of AKS are for, in every tenant.
+const kubernetesServer = "6dae42f8-4368-4678-94ff-3960e28e3630"
+
 // services are further resources, and suffixes of their hosts: vaults, accounts and registries are resources each.
 var (
 	services = []string{
 		armAppID, graphAppID,
-		"6dae42f8-4368-4678-94ff-3960e28e3630", // Azure Kubernetes Service AAD Server
+		kubernetesServer,
 		"api://AzureADTokenExchange",
 		"https://vault.azure.net", "https://storage.azure.com", "https://containerregistry.azure.net",
 	}

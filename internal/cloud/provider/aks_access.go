@@ -20,6 +20,7 @@ import (
 	"aksid/internal/azure"
 	"aksid/internal/cloud/arm"
 	"aksid/internal/cloud/directory"
+	"aksid/internal/rbac"
 )
 
 // How people reach a cluster's API server: kubeconfigs, as AKS hands them out. They open the one that aksid kubernetes runs.
@@ -207,6 +208,22 @@ type APIServer struct {
 	Issuer      string   `json:"issuer,omitempty"`
 }
 
+// KubernetesAccess is what Azure RBAC says of something that is to be done in a cluster.
+type KubernetesAccess struct {
+	Allowed    bool       `json:"allowed"`
+	Assignment azure.ID   `json:"assignment,omitzero"` // that allows it
+	Role       azure.GUID `json:"role,omitzero"`
+}
+
+// DecideKubernetes decides a data action on a cluster or on a namespace of it.
+func DecideKubernetes(c *arm.Call, principal azure.PrincipalID, action azure.Action, scope azure.ID) KubernetesAccess {
+	d := c.Policy().Decide(rbac.Request{Principal: principal, Action: action, Data: true, Scope: scope, At: c.Now, Attributes: rbac.Attributes{}.Known()})
+	if d.Outcome != rbac.Granted {
+		return KubernetesAccess{}
+	}
+	return KubernetesAccess{Allowed: true, Assignment: d.By.ID, Role: d.By.Role}
+}
+
 // OpenAPIServer is for the local Azure's own use: a cluster's API server; nil where there is no such cluster.
 func OpenAPIServer(c *arm.Call, cluster azure.ID) (*APIServer, error) {
 	doc, err := c.Load(cluster)
@@ -218,8 +235,10 @@ func OpenAPIServer(c *arm.Call, cluster azure.ID) (*APIServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &APIServer{Host: serverName(doc), Authority: pemText(certificate, a.cert.Raw), Issuer: arm.Str(doc, issuerURL),
-		Tokens: []string{a.token(userOf(c, clusterAdmin)), a.token(userOf(c, clusterUser))}}
+	s := &APIServer{Host: serverName(doc), Authority: pemText(certificate, a.cert.Raw), Issuer: arm.Str(doc, issuerURL), Tokens: []string{}}
+	if !arm.Bool(doc, "properties.disableLocalAccounts") {
+		s.Tokens = []string{a.token(userOf(c, clusterAdmin)), a.token(userOf(c, clusterUser))}
+	}
 	key := a.key("server")
 	if s.Certificate, err = a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "apiserver"}, NotAfter: a.cert.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{s.Host, "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"},

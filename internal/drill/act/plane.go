@@ -14,6 +14,15 @@ type Plane struct {
 	Host        string  `json:"host"`        // name of the API server
 	ServiceCIDR string  `json:"serviceCIDR"` // of services
 	Keys        Keys    `json:"keys"`
+	Entra       *Entra  `json:"entra,omitempty"` // none: its tokens open nothing
+}
+
+// Entra is how an API server knows users of Entra, as AKS's does: by webhooks of the authentication and authorization APIs.
+type Entra struct {
+	Users  string   `json:"users"`            // URL that reviews tokens
+	Access string   `json:"access,omitempty"` // URL that reviews access, by Azure RBAC; "": Kubernetes' own RBAC alone decides
+	Admins []string `json:"admins,omitempty"` // object ids of groups of administrators
+	Only   bool     `json:"only,omitempty"`   // local accounts are disabled
 }
 
 // Keys are what the API server shows and whom it knows. All are PEM but the tokens.

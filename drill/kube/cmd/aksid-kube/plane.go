@@ -110,6 +110,9 @@ func (p *plane) start(ctx context.Context) (kubernetes.Interface, error) {
 	if err := p.awaitReady(ctx, client); err != nil {
 		return nil, err
 	}
+	if err := p.bindAdmins(ctx, client); err != nil {
+		return nil, err
+	}
 	return client, p.startRole("kube-controller-manager", p.controllerFlags())
 }
 

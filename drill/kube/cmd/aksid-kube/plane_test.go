@@ -81,3 +81,55 @@ func TestRunRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Without Entra kubeconfigs' certificates open the API server; with it tokens do too, or alone; Azure decides where it is asked to.
+func TestAccountFlags(t *testing.T) {
+	const certificates, users, access = "--client-ca-file=/f/ca.crt", "--authentication-token-webhook-config-file=/f/entra-users.kubeconfig", "--authorization-webhook-config-file=/f/entra-access.kubeconfig"
+	for _, c := range []struct {
+		entra    *act.Entra
+		has, not []string
+	}{
+		{nil, []string{certificates, "--authorization-mode=RBAC"}, []string{users, access}},
+		{&act.Entra{Users: "u"}, []string{certificates, users, "--authorization-mode=RBAC"}, []string{access}},
+		{&act.Entra{Users: "u", Access: "a", Only: true}, []string{users, access, "--authorization-mode=RBAC,Webhook"}, []string{certificates}},
+	} {
+		flags := (&plane{Plane: act.Plane{Folder: "/f", Entra: c.entra}}).apiFlags("etcd")
+		for _, f := range c.has {
+			if !slices.Contains(flags, f) {
+				t.Errorf("%+v: without %s: %v", c.entra, f, flags)
+			}
+		}
+		for _, f := range c.not {
+			if slices.Contains(flags, f) {
+				t.Errorf("%+v: with %s", c.entra, f)
+			}
+		}
+	}
+}
+
+// The groups of administrators are those of the last start.
+func TestBindAdmins(t *testing.T) {
+	ctx, client := context.Background(), fake.NewSimpleClientset()
+	for _, e := range []*act.Entra{nil, {Admins: []string{"g1"}}, {Admins: []string{"g2", "g3"}}, {}} {
+		p := &plane{Plane: act.Plane{Entra: e}}
+		if err := p.bindAdmins(ctx, client); err != nil {
+			t.Fatal(err)
+		}
+		var want, got []string
+		if e != nil {
+			want = e.Admins
+		}
+		all, err := client.RbacV1().ClusterRoleBindings().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range all.Items {
+			for _, s := range b.Subjects {
+				got = append(got, s.Name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}

@@ -17,6 +17,10 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // Files of the folder.
@@ -28,6 +32,8 @@ const (
 	accountKeyFile = "serviceaccount.key"
 	cloudFile      = "azure.json"
 	kubeconfigFile = "controllers.kubeconfig"
+	usersFile      = "entra-users.kubeconfig"
+	accessFile     = "entra-access.kubeconfig"
 )
 
 // ownIssuer signs service accounts' tokens where the cluster has no OIDC issuer.
@@ -55,7 +61,12 @@ func (p *plane) writeFiles() error {
 	if err != nil {
 		return err
 	}
+	var users, access string
+	if e := p.Entra; e != nil {
+		users, access = configOf(map[string]any{"server": e.Users}, map[string]any{}), configOf(map[string]any{"server": e.Access}, map[string]any{})
+	}
 	for name, body := range map[string]string{
+		usersFile: users, accessFile: access,
 		authorityFile: p.Keys.Authority, certFile: p.Keys.Certificate, keyFile: p.Keys.Key, tokenFile: tokens, accountKeyFile: account,
 		cloudFile: string(cloud), kubeconfigFile: p.kubeconfig(),
 	} {
@@ -83,11 +94,15 @@ func (p *plane) accountKey() (string, error) {
 }
 
 func (p *plane) kubeconfig() string {
+	return configOf(map[string]any{"server": p.server(), "certificate-authority": p.file(authorityFile), "tls-server-name": p.Host}, map[string]any{"token": p.token})
+}
+
+// configOf is a kubeconfig of one server and one user.
+func configOf(server, user map[string]any) string {
 	config, _ := json.Marshal(map[string]any{ // strings and maps can be marshalled
 		"apiVersion": "v1", "kind": "Config", "current-context": "c",
-		"clusters": []any{map[string]any{"name": "c", "cluster": map[string]any{
-			"server": p.server(), "certificate-authority": p.file(authorityFile), "tls-server-name": p.Host}}},
-		"users":    []any{map[string]any{"name": "u", "user": map[string]any{"token": p.token}}},
+		"clusters": []any{map[string]any{"name": "c", "cluster": server}},
+		"users":    []any{map[string]any{"name": "u", "user": user}},
 		"contexts": []any{map[string]any{"name": "c", "context": map[string]any{"cluster": "c", "user": "u"}}},
 	})
 	return string(config)
@@ -129,14 +144,55 @@ func (p *plane) apiFlags(store string) []string {
 	if issuer == "" {
 		issuer = ownIssuer
 	}
-	return []string{
+	flags := []string{
 		"--etcd-servers=" + store, "--bind-address=" + loopback, "--advertise-address=" + loopback, "--secure-port=" + p.port,
 		"--endpoint-reconciler-type=none", "--cert-dir=" + p.Folder, "--tls-cert-file=" + p.file(certFile), "--tls-private-key-file=" + p.file(keyFile),
-		"--client-ca-file=" + p.file(authorityFile), "--token-auth-file=" + p.file(tokenFile), "--authorization-mode=RBAC",
+		"--token-auth-file=" + p.file(tokenFile),
 		"--service-account-issuer=" + issuer, "--api-audiences=" + issuer + "," + ownIssuer,
 		"--service-account-key-file=" + p.file(accountKeyFile), "--service-account-signing-key-file=" + p.file(accountKeyFile),
 		"--service-cluster-ip-range=" + p.ServiceCIDR,
 	}
+	return append(flags, p.accountFlags()...)
+}
+
+// accountFlags say who gets in and who decides what they may: the certificates and tokens of kubeconfigs, and users of Entra.
+func (p *plane) accountFlags() []string {
+	const forget = "5s" // so that a grant that is made or taken away counts soon
+	var flags []string
+	e, mode := p.Entra, "--authorization-mode=RBAC"
+	if e == nil || !e.Only {
+		flags = append(flags, "--client-ca-file="+p.file(authorityFile))
+	}
+	if e != nil {
+		flags = append(flags, "--authentication-token-webhook-config-file="+p.file(usersFile), "--authentication-token-webhook-version=v1",
+			"--authentication-token-webhook-cache-ttl="+forget)
+	}
+	if e != nil && e.Access != "" {
+		mode += ",Webhook"
+		flags = append(flags, "--authorization-webhook-config-file="+p.file(accessFile), "--authorization-webhook-version=v1",
+			"--authorization-webhook-cache-authorized-ttl="+forget, "--authorization-webhook-cache-unauthorized-ttl="+forget)
+	}
+	return append(flags, mode)
+}
+
+// adminBinding is what AKS calls the binding of a cluster's groups of administrators.
+const adminBinding = "aks-cluster-admin-binding-aad"
+
+// bindAdmins lets the groups of administrators do everything, and no others that once were.
+func (p *plane) bindAdmins(ctx context.Context, client kubernetes.Interface) error {
+	bindings := client.RbacV1().ClusterRoleBindings()
+	if err := bindings.Delete(ctx, adminBinding, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if p.Entra == nil || len(p.Entra.Admins) == 0 {
+		return nil
+	}
+	b := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: adminBinding}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"}}
+	for _, group := range p.Entra.Admins {
+		b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group})
+	}
+	_, err := bindings.Create(ctx, b, metav1.CreateOptions{})
+	return err
 }
 
 // controllersOn are the controllers that need no kubelet: those that act in Azure, and those that make what manifests ask for.
