@@ -118,9 +118,9 @@ func (d *door) reviewAccess(w http.ResponseWriter, r *http.Request) {
 		review.Status.Reason = noOpinion
 		return
 	}
-	action, scope, err := review.asked(d.cluster)
-	if err != nil {
-		review.Status.Reason = err.Error()
+	action, scope, why := review.asked(d.cluster)
+	if why != "" {
+		review.Status.Reason = why
 		return
 	}
 	access, err := d.azure.KubernetesAccess(r.Context(), who, action, scope)
@@ -145,17 +145,18 @@ func readReview(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-// asked is the data action that a review is about, and where: as AKS's webhook makes it (guard, checkaccessreqhelper.go).
-func (a *accessReview) asked(cluster azure.ID) (azure.Action, azure.ID, error) {
+// asked is the data action that a review is about, and where, as AKS's webhook makes it (guard, checkaccessreqhelper.go); or why
+// there is none.
+func (a *accessReview) asked(cluster azure.ID) (action azure.Action, scope azure.ID, why string) {
 	if o := a.Spec.Other; o != nil {
-		return azure.Action(path.Join(estate.TypeCluster, o.Path, actionOf(o.Verb))), cluster, nil
+		return azure.Action(path.Join(estate.TypeCluster, o.Path, actionOf(o.Verb))), cluster, ""
 	}
 	r := a.Spec.Resource
 	switch {
 	case r == nil:
-		return "", azure.ID{}, fmt.Errorf("the review names nothing")
+		return "", azure.ID{}, "the review names nothing"
 	case r.Resource == "*" || r.Group == "*" || r.Verb == "*":
-		return "", azure.ID{}, fmt.Errorf("Wildcard support for Resource/Verb/Group is not enabled for request Group: %s, Resource: %s, Verb: %s", r.Group, r.Resource, r.Verb)
+		return "", azure.ID{}, fmt.Sprintf("Wildcard support for Resource/Verb/Group is not enabled for request Group: %s, Resource: %s, Verb: %s", r.Group, r.Resource, r.Verb)
 	}
 	end := path.Join(r.Resource, actionOf(r.Verb))
 	if r.Resource == "pods" && r.Subresource == "exec" {
@@ -164,7 +165,7 @@ func (a *accessReview) asked(cluster azure.ID) (azure.Action, azure.ID, error) {
 	if r.Namespace != "" {
 		cluster = cluster.Join("namespaces", r.Namespace)
 	}
-	return azure.Action(path.Join(estate.TypeCluster, r.Group, end)), cluster, nil
+	return azure.Action(path.Join(estate.TypeCluster, r.Group, end)), cluster, ""
 }
 
 // actionOf is the last part of the data action that a verb of Kubernetes takes.

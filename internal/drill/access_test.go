@@ -52,10 +52,10 @@ func TestAsked(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"spec": `+spec+`}`), &r); err != nil {
 			t.Fatal(err)
 		}
-		action, scope, err := r.asked(clusterID)
+		action, scope, why := r.asked(clusterID)
 		got := string(action)
-		if err != nil {
-			got = err.Error()
+		if why != "" {
+			got = why
 		} else if !scope.Equal(clusterID) {
 			got += " in " + scope.Name()
 			if !scope.Equal(clusterID.Join("namespaces", scope.Name())) {
