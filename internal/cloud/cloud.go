@@ -167,8 +167,9 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	if err != nil {
 		return err
 	}
+	own := entra.ARMAudiences(&http.Request{Host: c.Addr})
 	cl.data, err = dataplane.Open(dataplane.Config{
-		Dir: c.Dir, Tenant: seed.Tenant, ARM: entra.ARMAudiences(&http.Request{Host: c.Addr}), Store: cl.store, Policy: policy.Current,
+		Dir: c.Dir, Tenant: seed.Tenant, ARM: own, Store: cl.store, Policy: policy.Current,
 		Now: c.Now, Clients: clients, Verify: cl.entra.Verify, Active: cl.entra.Active, Removed: told.removed, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
@@ -177,7 +178,11 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 	cl.arm, err = arm.New(ctx, arm.Config{
 		Store: cl.store, Policy: policy, Tenant: seed.Tenant, Now: c.Now, Propagation: c.Propagation, GroupsOf: groups,
 		Authenticate: func(r *http.Request) (directory.Caller, *azure.Error) {
-			return cl.entra.Verify(r, entra.ARMAudiences(r)...)
+			audiences := entra.ARMAudiences(r)
+			if len(audiences) < len(own) { // it is called by its public name: a token that az got for where it listens is good too
+				audiences = own
+			}
+			return cl.entra.Verify(r, audiences...)
 		},
 		Active: cl.entra.Active, Providers: provider.All(cl.data), Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})

@@ -50,6 +50,23 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestTokenOfOtherName: az gets its token for where the local Azure listens; a script shows it under ARM's public name.
+func TestTokenOfOtherName(t *testing.T) {
+	w := newWorld(t)
+	for _, token := range []string{w.operator.token, w.login2(t, "https://management.azure.com/")} {
+		for _, name := range []string{host, "management.azure.com"} {
+			r := httptest.NewRequest("GET", "https://"+name+w.platform+"/resourceGroups?api-version=2021-04-01", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			w.serve(r).ok(200)
+		}
+	}
+	for _, token := range []string{w.login2(t, "https://graph.microsoft.com/"), w.login2(t, "https://vault.azure.net")} {
+		r := httptest.NewRequest("GET", "https://management.azure.com"+w.platform+"/resourceGroups?api-version=2021-04-01", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w.serve(r).refused(401, "InvalidAuthenticationTokenAudience")
+	}
+}
+
 // login2 is a token of the operator for another audience.
 func (w *world) login2(t *testing.T, audience string) string {
 	t.Helper()
