@@ -22,7 +22,10 @@ var (
 
 // Definitions that are no policy.
 var (
-	InvalidPolicyRule         = message(400, "InvalidPolicyRule", "Failed to parse policy rule: '{cause}'.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
+	InvalidPolicyRule  = message(400, "InvalidPolicyRule", "Failed to parse policy rule: '{cause}'.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
+	InvalidPolicyAlias = message(400, "InvalidPolicyAlias",
+		"The policy definition '{policy}' rule is invalid. The 'field' property '{alias}' of the policy rule doesn't exist as an alias under provider '{provider}' and resource type '{type}'. The supported aliases are '{aliases}'.",
+		"recorded: Azure/azure-policy#363; how the aliases are separated is ours")
 	MissingPolicyRule         = message(400, "InvalidPolicyRule", "The policy definition '{policy}' has no policy rule. A definition needs the property 'policyRule' with 'if' and 'then'.", "Microsoft Learn: Azure Policy definition structure; the wording is ours")
 	InvalidPolicyExpression   = message(400, "InvalidPolicyParameters", "A function or parameter in policy '{policy}' could not be validated. If using template functions, try following the tips in: https://aka.ms/policy-avoiding-template-failures. The inner exception '{cause}'.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")
 	UndefinedInRule           = message(400, "InvalidPolicyParameters", "A function or parameter in policy '{policy}' could not be validated. If using template functions, try following the tips in: https://aka.ms/policy-avoiding-template-failures. The inner exception 'The policy '{policy}' has undefined parameter '{parameter}' which is used in the policy rule. Please either define it in policy definition or remove the reference in policy rule.'.", "recorded in issues of Azure/azure-policy, Azure/azure-cli, Azure/Azure-Landing-Zones and hashicorp/terraform-provider-azurerm")

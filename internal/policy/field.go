@@ -99,6 +99,10 @@ func aliasOf(name string) (alias, bool) {
 	if len(path) == 0 {
 		return alias{}, false
 	}
+	if listed, ok := listed(a.typ, name[slash+1:]); ok && listed != nil {
+		a.path = listed
+		return a, true
+	}
 	switch mapped, ok := aliasPaths[strings.ToLower(a.typ+"/"+path[0])]; {
 	case ok && strings.EqualFold(path[0], "sku") && strings.HasSuffix(mapped, "vmSize"):
 		a.path = members(mapped)

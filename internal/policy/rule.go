@@ -302,6 +302,8 @@ func (p *parser) field(written any) operand {
 	o := p.operand(name)
 	if s, ok := o.value.(string); ok && !isField(s) {
 		p.failf("The field '%s' is not supported. It is none of name, fullName, kind, type, location, id, identity.type and tags, and not the alias of a property.", clip(s))
+	} else if ok {
+		p.exists(s)
 	}
 	return o
 }
