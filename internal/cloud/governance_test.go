@@ -83,6 +83,14 @@ func TestManagementGroups(t *testing.T) {
 	op.put(top, obj{"properties": obj{"displayName": "Top"}}).ok(200)
 	op.put(low, obj{"properties": obj{"details": obj{"parent": obj{"id": top}}}}).ok(200)
 	op.put(top, obj{"properties": obj{"details": obj{"parent": obj{"id": low}}}}).refused(400, "BadRequest")
+	op.do("PATCH", top, obj{"parentGroupId": low}).refused(400, "BadRequest")
+	if got := op.do("PATCH", low, obj{"displayName": "Low"}).ok(200); got.str("properties.displayName") != "Low" || got.str("properties.details.parent.id") != top || got.at("displayName") != nil {
+		t.Errorf("renamed: %s", got.raw)
+	}
+	op.do("PATCH", low, obj{"parentGroupId": "/providers/Microsoft.Management/managementGroups/" + w.tenant}).ok(200)
+	if got := op.do("PATCH", low, obj{"parentGroupId": top}).ok(200); got.str("properties.details.parent.displayName") != "Top" || got.str("properties.displayName") != "Low" {
+		t.Errorf("moved: %s", got.raw)
+	}
 	sub := strings.TrimPrefix(w.hub, "/subscriptions/")
 	op.put(low+"/subscriptions/"+sub, obj{}).ok(200)
 	u := w.application("u")

@@ -52,6 +52,7 @@ func checkManagementGroup(c *arm.Call) *azure.Error {
 	if !managementGroupName.MatchString(c.ID.Name()) {
 		return azure.InvalidNameSegments.Format(azure.Fields{"name": c.ID.Name()})
 	}
+	patchManagementGroup(c.Doc)
 	parent := RootGroup(c.Tenant())
 	if s := arm.Str(c.Doc, "properties.details.parent.id"); s != "" {
 		id, err := azure.ParseID(s)
@@ -83,6 +84,16 @@ func checkManagementGroup(c *arm.Call) *azure.Error {
 		return nil
 	}
 	return ownManagementGroup(c)
+}
+
+// patchManagementGroup takes the two members that a PATCH has, flat, to where they stand in the document.
+func patchManagementGroup(d arm.Doc) {
+	for from, to := range map[string]string{"displayName": "properties.displayName", "parentGroupId": "properties.details.parent.id"} {
+		if v := arm.Str(d, from); v != "" {
+			arm.Set(d, to, v)
+		}
+		delete(d, from)
+	}
 }
 
 var ownerRole = azure.MustGUID("8e3af657-a8ff-443c-a75c-2fe8c4bcb635")
