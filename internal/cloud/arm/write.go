@@ -36,7 +36,7 @@ func (c *Call) put() (answer, *azure.Error) {
 }
 
 func (c *Call) authorizeWrite() *azure.Error {
-	if c.Type.AnyoneCreates {
+	if c.Type.AnyoneCreates && c.Method == http.MethodPut {
 		if doc, err := c.Load(c.ID); err != nil || doc == nil {
 			return Fault(err)
 		}

@@ -70,8 +70,11 @@ func checkManagementGroup(c *arm.Call) *azure.Error {
 	if c.Covers(c.ID, parent) {
 		return azure.ManagementGroupCycle.Format(azure.Fields{"name": c.ID.Name(), "parent": parent.Name()})
 	}
-	if c.Old != nil && !strings.EqualFold(arm.Str(c.Old, "properties.details.parent.id"), parent.String()) && !c.May(azure.TypeManagementGroup+"/write", parent) {
-		return c.AuthorizeLink(azure.TypeManagementGroup+"/write", parent)
+	// Nobody needs a right on the root group to move something under it (Microsoft Learn: manage management groups).
+	if c.Old != nil && !strings.EqualFold(arm.Str(c.Old, "properties.details.parent.id"), parent.String()) && !parent.Equal(RootGroup(c.Tenant())) {
+		if err := c.AuthorizeLink(azure.TypeManagementGroup+"/write", parent); err != nil {
+			return err
+		}
 	}
 	arm.Default(c.Doc, "properties.displayName", c.ID.Name())
 	arm.Set(c.Doc, "properties.tenantId", c.Tenant().String())
