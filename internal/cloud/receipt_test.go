@@ -150,3 +150,17 @@ func TestDeletedIsReturned(t *testing.T) {
 	}
 	t.Errorf("no assignment in %s", all.raw)
 }
+
+// TestTemplateHash deploys two templates, and one of them twice: each has a hash of its own.
+func TestTemplateHash(t *testing.T) {
+	w := newWorld(t)
+	rg := w.group(w.platform, "rg1")
+	hash := func(name, output string) string {
+		return w.operator.put(rg+"/providers/Microsoft.Resources/deployments/"+name, obj{"properties": obj{"mode": "Incremental", "template": obj{
+			"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": []obj{},
+			"outputs": obj{"o": obj{"type": "string", "value": output}}}}}).ok(201).str("properties.templateHash")
+	}
+	if a, again, b := hash("a", "1"), hash("b", "1"), hash("c", "2"); a == "" || a != again || a == b {
+		t.Errorf("the hashes are %s, %s, %s", a, again, b)
+	}
+}

@@ -62,11 +62,16 @@ type plan struct {
 	result  *template.Result
 }
 
-// templateHash tells templates apart, as a decimal number.
-func templateHash(p *plan) string {
-	b, _ := json.Marshal(p.request.Template) // it came from JSON
+// templateHash tells the templates of requests apart, as a decimal number.
+func templateHash(raw []byte) string {
+	var request struct {
+		Properties struct{ Template json.RawMessage }
+	}
+	if json.Unmarshal(raw, &request) != nil { // it has comments
+		request.Properties.Template = raw
+	}
 	h := fnv.New64a()
-	_, _ = h.Write(b)
+	_, _ = h.Write(request.Properties.Template)
 	return strconv.FormatUint(h.Sum64(), 10)
 }
 
@@ -153,7 +158,7 @@ func checkDeployment(c *arm.Call) *azure.Error {
 		mode = "Incremental"
 	}
 	c.Doc["properties"] = arm.Doc{"mode": mode, "parameters": values(p.result.Parameters), "timestamp": c.Now.Format(time.RFC3339Nano), "duration": "PT0S",
-		"correlationId": c.Correlation, "providers": providersOf(p), "dependencies": []any{}, "templateHash": templateHash(p)}
+		"correlationId": c.Correlation, "providers": providersOf(p), "dependencies": []any{}, "templateHash": templateHash(c.Raw)}
 	if p.request.Location != "" {
 		c.Doc["location"] = p.request.Location
 	}
