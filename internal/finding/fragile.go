@@ -23,7 +23,10 @@ var systemAssignedWithShared = Rule{
 		var principal azure.PrincipalID
 		for _, a := range p.Assessments {
 			if a.Identity.Kind == estate.SystemAssigned && a.Need.Certainty == catalogue.Now && !p.Cluster.NodeGroup().Contains(a.Need.Scope) {
-				places, principal = append(places, p.Place(a.Need.Scope)), a.Identity.Principal
+				principal = a.Identity.Principal
+				if place := p.Place(a.Need.Scope); !slices.Contains(places, place) {
+					places = append(places, place)
+				}
 			}
 		}
 		if len(places) > 0 {
