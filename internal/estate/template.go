@@ -2,6 +2,7 @@ package estate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/plain"
 	"aksid/internal/template"
 )
 
@@ -332,6 +334,12 @@ func (d *deployed) identity(r *template.Resource) {
 
 func (d *deployed) cluster(r *template.Resource) {
 	doc := d.document(r)
+	if why := cmp.Or(d.open["identity"], d.open["identity.type"]); why != "" {
+		d.in.incomplete(Incomplete{
+			What: "the identity of cluster " + readable(r.ID.Name()), Why: "only the deployment will know it: " + plain.Short(why),
+			Right: "a file with the values of the template's parameters: --parameters FILE",
+		})
+	}
 	if old := d.in.docOf(r.ID); old != nil {
 		for _, member := range []string{"identity", "properties.identityProfile", "properties.addonProfiles", "properties.nodeResourceGroup"} {
 			if v := at(old, member); v != nil {

@@ -107,3 +107,18 @@ func TestTemplateUnknownRoleAndPrivateEndpoint(t *testing.T) {
 		t.Errorf("pull %v, registry %v", pull.Outcome, acr.Doc)
 	}
 }
+
+// A cluster whose identity hangs on what is not known is not one without an identity.
+func TestTemplateUnknownIdentity(t *testing.T) {
+	text := `{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "parameters": {"own": {"type": "bool"}},
+		"resources": [{"type": "Microsoft.ContainerService/managedClusters", "apiVersion": "2024-05-01", "name": "aks", "location": "westeurope", "properties": {},
+		"identity": "[if(parameters('own'), createObject('type', 'SystemAssigned'), createObject('type', 'UserAssigned'))]"}]}`
+	e := load(t, Files{Path: write(t, "main.json", text)})
+	found := false
+	for _, i := range e.Incomplete {
+		found = found || i.What == "the identity of cluster aks" && strings.Contains(i.Why, "parameters('own')")
+	}
+	if !found {
+		t.Errorf("incomplete %+v", e.Incomplete)
+	}
+}

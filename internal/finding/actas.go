@@ -18,6 +18,9 @@ var canActAsIdentity = Rule{
 	Source:   "managed identities best practices, workload-identity-federation",
 	Severity: Note,
 	Run: func(p *Pass) {
+		if estate.Unnamed(p.Cluster.ID.Subscription()) {
+			return // who may change the cluster is not known
+		}
 		var owners map[azure.PrincipalID]bool
 		for _, id := range p.Identities {
 			if id.Known() && (id.Role == estate.ControlPlane || id.Role == estate.Kubelet) {

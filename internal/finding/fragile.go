@@ -87,7 +87,8 @@ var identityElsewhere = Rule{
 	Severity: Note,
 	Run: func(p *Pass) {
 		for _, id := range p.Identities {
-			if sub := id.Resource.Subscription(); sub != "" && !strings.EqualFold(sub, p.Cluster.ID.Subscription()) {
+			if sub := id.Resource.Subscription(); sub != "" && !strings.EqualFold(sub, p.Cluster.ID.Subscription()) &&
+				!estate.Unnamed(sub) && !estate.Unnamed(p.Cluster.ID.Subscription()) { // what nobody names may be the same
 				p.Report(Finding{
 					Title:     fmt.Sprintf("the %s identity is in the hands of the %s subscription", id.Label(), p.Estate.SubscriptionName(sub)),
 					Detail:    p.Place(id.Resource),

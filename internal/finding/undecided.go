@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"aksid/internal/catalogue"
+	"aksid/internal/estate"
 )
 
 // UndecidedID is the id of the rule for what could not be told.
@@ -61,6 +62,9 @@ func (p *Pass) rightFor(a *Assessment) string {
 		if about && i.Right != "" {
 			return i.Right
 		}
+	}
+	if _, read := p.Estate.Resource(a.Identity.Resource); !a.Identity.Known() && !a.Identity.Resource.IsZero() && read == estate.Unread && p.Estate.Expressions().Language != "" {
+		return "the output of: az identity show --ids " + a.Identity.Resource.String() + ", in the same folder"
 	}
 	return ""
 }
