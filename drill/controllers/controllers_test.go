@@ -225,15 +225,16 @@ func TestPullImage(t *testing.T) {
 	a := shared.cluster(t, "pulls")
 	registry := a.id.GroupID().Resource("Microsoft.ContainerRegistry/registries", "drillpulls")
 	a.put(t, registry, doc{"sku": doc{"name": "Standard"}})
+	node := a.call(t, http.MethodGet, a.id, nil)
+	a.principal = text(node, "properties", "identityProfile", "kubeletidentity", "objectId")
+	a.nodes = registry.GroupID()
+	a.only(t) // also where the test runs again
 	c := a.open(t)
 	step := act.Step{Kind: act.PullImage, Image: "drillpulls.azurecr.io/app:1"}
 	d := do(t, c, step)
 	if e := event(d, "Failed"); len(d.Refused) == 0 || e == nil || !strings.HasPrefix(e.Message, `Failed to pull image "drillpulls.azurecr.io/app:1": `) || !strings.Contains(d.Error, "UNAUTHORIZED") {
 		t.Errorf("%+v", d)
 	}
-	node := a.call(t, http.MethodGet, a.id, nil)
-	a.principal = text(node, "properties", "identityProfile", "kubeletidentity", "objectId")
-	a.nodes = registry.GroupID()
 	a.only(t, "Microsoft.ContainerRegistry/registries/pull/read")
 	worked(t, a.open(t), step)
 	public := do(t, c, act.Step{Kind: act.PullImage, Image: "::no image"})

@@ -25,7 +25,8 @@ type Program struct {
 	mu    sync.Mutex
 	next  int
 	wait  map[int]chan act.Answer // nil once the program has ended
-	ended chan struct{}
+	ended chan struct{}           // closed when it has ended and what it said last is there
+	fate  error                   // how it ended, from then on
 }
 
 // Start runs the controllers' program on a local Azure's data folder. It keeps the files open for as long as it runs.
@@ -85,14 +86,17 @@ func (p *Program) listen(lines *bufio.Scanner) {
 	p.mu.Lock()
 	p.wait = nil
 	p.mu.Unlock()
+	p.fate = p.cmd.Wait()
 	close(p.ended)
 }
 
 // ask sends a request and waits for its answer.
 func (p *Program) ask(ctx context.Context, r act.Request) (act.Answer, error) {
 	answer := make(chan act.Answer, 1)
-	if err := p.send(r, answer); err != nil {
+	if sent, err := p.send(r, answer); err != nil {
 		return act.Answer{}, err
+	} else if !sent {
+		return act.Answer{}, p.crash()
 	}
 	select {
 	case a := <-answer:
@@ -107,26 +111,26 @@ func (p *Program) ask(ctx context.Context, r act.Request) (act.Answer, error) {
 	}
 }
 
-func (p *Program) send(r act.Request, answer chan act.Answer) error {
+// send is false where the program takes no more requests: it ends.
+func (p *Program) send(r act.Request, answer chan act.Answer) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait == nil {
-		return p.crash()
+		return false, nil
 	}
 	p.next++
 	r.ID = p.next
 	line, err := json.Marshal(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.wait[r.ID] = answer
-	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return p.crash()
-	}
-	return nil
+	_, err = p.in.Write(append(line, '\n'))
+	return err == nil, nil
 }
 
 func (p *Program) crash() error {
+	<-p.ended
 	return fmt.Errorf("%s has ended; its last words: %s", act.Program, p.said)
 }
 
@@ -158,8 +162,9 @@ func (p *Program) Close() error {
 	case <-p.ended:
 	case <-time.After(5 * time.Second):
 		_ = p.cmd.Process.Kill()
+		<-p.ended
 	}
-	return p.cmd.Wait()
+	return p.fate
 }
 
 // tail keeps the end of what is written to it.
