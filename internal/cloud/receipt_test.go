@@ -47,7 +47,7 @@ func TestReceipts(t *testing.T) {
 		{"PUT", "Microsoft.Compute/availabilitySets/a", obj{"location": "westeurope"}, 200, "", `"name":"a"`},
 		{"PUT", "Microsoft.ContainerRegistry/registries/receiptacr", obj{"location": "westeurope", "sku": obj{"name": "Basic"}}, 201, async, `"name":"receiptacr"`},
 		{"PUT", "Microsoft.ContainerRegistry/registries/receiptacr", obj{"location": "westeurope", "sku": obj{"name": "Basic"}}, 200, "", `"name":"receiptacr"`},
-		{"PATCH", "Microsoft.ContainerRegistry/registries/receiptacr", obj{"properties": obj{"adminUserEnabled": true}}, 201, async, `"adminUserEnabled":true`},
+		{"PATCH", "Microsoft.ContainerRegistry/registries/receiptacr", obj{"properties": obj{"adminUserEnabled": true}}, 200, "", `"adminUserEnabled":true`},
 		{"PUT", "Microsoft.Storage/storageAccounts/receiptsa", obj{"location": "westeurope", "kind": "StorageV2", "sku": obj{"name": "Standard_LRS"}}, 202, "L", "-"},
 		{"PUT", "Microsoft.Storage/storageAccounts/receiptsa", obj{"location": "westeurope", "kind": "StorageV2", "sku": obj{"name": "Standard_LRS"}}, 200, "", `"name":"receiptsa"`},
 		{"PUT", "Microsoft.ManagedIdentity/userAssignedIdentities/i", obj{"location": "westeurope"}, 201, "L", `"tags":{}`},
@@ -129,6 +129,9 @@ func TestRootRoles(t *testing.T) {
 	reader := "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
 	if got := nobody.get(reader).ok(200); got.str("properties.roleName") != "Reader" || got.str("properties.createdOn") == "" {
 		t.Errorf("the role is %s", got.raw)
+	}
+	if got := nobody.get("/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName+eq+'Reader'").ok(200).list("name"); len(got) != 1 {
+		t.Errorf("the roles are %v", got)
 	}
 	nobody.get(w.group(w.platform, "rg1")+reader).refused(403, "AuthorizationFailed")
 }

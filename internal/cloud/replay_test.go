@@ -44,7 +44,7 @@ var trimmed = regexp.MustCompile(`(?i)^(GET /subscriptions/[^/]+/(resourcegroups
 	`|PUT /providers/Microsoft.Management/managementGroups/[^/?]+(\?|$)` +
 	`|GET /providers/Microsoft.Management/managementGroups(\?|$)` +
 	`|POST /providers/Microsoft.Management/(getEntities|checkNameAvailability)(\?|$)` +
-	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions|roleDefinitions/)` +
+	`|GET /providers/Microsoft.Authorization/(providerOperations|policyDefinitions|roleDefinitions)` +
 	`|GET /providers/[^/]+/operations(\?|$)` +
 	`|GET [^?]+/Microsoft.Authorization/eligibleChildResources` +
 	`|GET [^?]+/Microsoft.Authorization/role[^?]+\?.*as(Target|Requestor|Approver)\(\)` +

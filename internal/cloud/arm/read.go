@@ -145,7 +145,7 @@ func (c *Call) findGroup() *azure.Error {
 // list answers a collection, page by page. The permission is checked at the scope that is listed;
 // Azure then names the provider as the scope (azure-facts 3.3).
 func (c *Call) list() (answer, *azure.Error) {
-	if !c.Type.Open && !c.Type.Trims {
+	if !c.Type.Open && !c.Type.Trims && !(c.Type.RootOpen && c.ID.Equal(azure.Root)) {
 		scope := c.ID
 		if ns := namespace(c.Type.Name); c.Type.Place == InGroup && !strings.Contains(scope.Key(), "/providers/") {
 			scope = scope.Join("providers", ns)

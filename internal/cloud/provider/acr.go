@@ -25,7 +25,7 @@ const joinService azure.Action = typeSubnet + "/joinViaServiceEndpoint/action"
 func containerRegistry() arm.Provider {
 	later := arm.Receipts{Create: true, Write: arm.Async}
 	types := []arm.Type{
-		{Name: typeRegistry, Tracked: true, SystemData: true, Identity: true, Codes: arm.Codes{Patch: 201}, Receipts: later, Check: checkRegistry, View: viewRegistry,
+		{Name: typeRegistry, Tracked: true, SystemData: true, Identity: true, Receipts: later, Check: checkRegistry, View: viewRegistry,
 			Keep:  []string{"sku", "properties.adminUserEnabled", "properties.anonymousPullEnabled", "properties.policies", "properties.roleAssignmentMode", "properties.networkRuleSet", "properties.publicNetworkAccess"},
 			Links: []arm.Link{{Path: "properties.networkRuleSet.virtualNetworkRules[].id", Action: joinService}},
 			Refs:  func(d arm.Doc) []string { return []string{registryRef(arm.Str(d, "name")), contentRef(d)} },
