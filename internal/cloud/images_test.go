@@ -355,7 +355,7 @@ func TestAnonymousPull(t *testing.T) {
 	root.want("ok", root.push("app:1", image(t, 1)))
 	_, err := nobody.pull("app:1")
 	nobody.want("401 UNAUTHORIZED", err)
-	w.operator.do("PATCH", id, obj{"properties": obj{"anonymousPullEnabled": true}}).ok(201)
+	w.operator.do("PATCH", id, obj{"properties": obj{"anonymousPullEnabled": true}}).ok(200)
 	_, err = nobody.pull("app:1")
 	nobody.want("ok", err)
 	nobody.want("401 UNAUTHORIZED", nobody.push("app:2", image(t, 2)))
@@ -369,7 +369,7 @@ func TestAdminUser(t *testing.T) {
 	w := newWorld(t)
 	id := w.acr(w.group(w.platform, "rg"), "freightacr", nil)
 	w.operator.do("POST", id+"/listCredentials", nil).refused(400, "UnAuthorizedForCredentialOperations", "Cannot perform credential operations for "+id+" as admin user is disabled")
-	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": true}}).ok(201)
+	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": true}}).ok(200)
 	reader := w.application("reader")
 	w.grant(reader.id, "Reader", id)
 	reader.do("POST", id+"/listCredentials", nil).refused(403, "AuthorizationFailed", "'Microsoft.ContainerRegistry/registries/listCredentials/action'")
@@ -388,7 +388,7 @@ func TestAdminUser(t *testing.T) {
 			t.Errorf("a password gets %d, want %d", got, want)
 		}
 	}
-	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": false}}).ok(201)
+	w.operator.do("PATCH", id, obj{"properties": obj{"adminUserEnabled": false}}).ok(200)
 	if got := try(after.str("passwords.0.value")); got != 401 {
 		t.Errorf("a disabled admin user gets %d", got)
 	}
