@@ -21,13 +21,14 @@ var canActAsIdentity = Rule{
 		if estate.Unnamed(p.Cluster.ID.Subscription()) {
 			return // who may change the cluster is not known
 		}
+		ask := whocan.NewAsker(p.Estate, p.Cluster.ID, p.clock(), 1)
 		var owners map[azure.PrincipalID]bool
 		for _, id := range p.Identities {
 			if id.Known() && (id.Role == estate.ControlPlane || id.Role == estate.Kubelet) {
 				if owners == nil {
-					owners = p.owners()
+					owners = p.owners(ask)
 				}
-				p.reportActing(id, owners)
+				p.reportActing(ask, id, owners)
 			}
 		}
 	},
@@ -36,9 +37,9 @@ var canActAsIdentity = Rule{
 // waysAround are the ways to act as an identity that who uses a cluster as it is meant to be used does not have.
 var waysAround = []string{whocan.Federate, whocan.Attach, whocan.Run, whocan.Configure, whocan.Own}
 
-func (p *Pass) reportActing(id estate.Identity, owners map[azure.PrincipalID]bool) {
+func (p *Pass) reportActing(ask *whocan.Asker, id estate.Identity, owners map[azure.PrincipalID]bool) {
 	var who, how []string
-	for _, person := range p.asker().Become(id.Principal) {
+	for _, person := range ask.Become(id.Principal) {
 		if certain := person.Unsure == "" || person.Unsure == whocan.MembersUnknown; owners[person.Principal] || !certain {
 			continue
 		}
@@ -65,16 +66,13 @@ func (p *Pass) paths(how []string) string {
 	return strings.Join(how, "; ")
 }
 
-// asker answers who could do something by one step.
-func (p *Pass) asker() *whocan.Asker { return whocan.NewAsker(p.Estate, p.Cluster.ID, p.clock(), 1) }
-
 // owners are those who may change the cluster or its roles, now or with a role that they may take up, and its identities.
-func (p *Pass) owners() map[azure.PrincipalID]bool {
+func (p *Pass) owners(ask *whocan.Asker) map[azure.PrincipalID]bool {
 	out := map[azure.PrincipalID]bool{}
 	for _, id := range p.Identities {
 		out[id.Principal] = true
 	}
-	for _, person := range p.asker().Holders(
+	for _, person := range ask.Holders(
 		whocan.Question{Action: estate.TypeCluster + "/write", Scope: p.Cluster.ID},
 		whocan.Question{Action: "Microsoft.Authorization/roleAssignments/write", Scope: p.Cluster.ID}) {
 		out[person.Principal] = out[person.Principal] || person.Unsure == "" || person.Unsure == whocan.MembersUnknown

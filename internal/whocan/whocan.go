@@ -109,7 +109,11 @@ func NewAsker(e *estate.Estate, from azure.ID, now time.Time, depth int) *Asker 
 
 // Ask are those who could do something, those with the fewest steps to take first, then by name.
 func (a *Asker) Ask(q Question) []Person {
-	found := a.reach(a.holders(q), func(who azure.PrincipalID) []edge { return a.edges(who, q) }, a.waysToHold(q))
+	var first []edge
+	if a.Depth > 0 {
+		first = a.waysToHold(q)
+	}
+	found := a.reach(a.holders(q), func(who azure.PrincipalID) []edge { return a.edges(who, q) }, first)
 	return a.sorted(found)
 }
 
