@@ -39,14 +39,23 @@ var waysAround = []string{whocan.Federate, whocan.Attach, whocan.Run, whocan.Con
 
 func (p *Pass) reportActing(ask *whocan.Asker, id estate.Identity, owners map[azure.PrincipalID]bool) {
 	var who, how []string
+	by := map[string][]string{} // who has which path
 	for _, person := range ask.Become(id.Principal) {
 		if certain := person.Unsure == "" || person.Unsure == whocan.MembersUnknown; owners[person.Principal] || !certain {
 			continue
 		}
 		i := slices.IndexFunc(person.Paths, func(x whocan.Path) bool { return slices.Contains(waysAround, x.Hops[len(x.Hops)-1].Kind) })
-		if i >= 0 {
-			who, how = append(who, person.Name), append(how, person.Name+": "+person.Paths[i].String())
+		if i < 0 {
+			continue
 		}
+		path := person.Paths[i].String()
+		if by[path] == nil {
+			how = append(how, path)
+		}
+		who, by[path] = append(who, person.Name), append(by[path], person.Name)
+	}
+	for i, path := range how {
+		how[i] = list(by[path]) + ": " + path
 	}
 	if len(who) > 0 {
 		p.Report(Finding{
@@ -61,7 +70,7 @@ func (p *Pass) reportActing(ask *whocan.Asker, id estate.Identity, owners map[az
 func (p *Pass) paths(how []string) string {
 	const few = 3
 	if more := len(how) - few; more > 0 {
-		how = append(slices.Clone(how[:few]), fmt.Sprintf("%d more: aksid who-can --identity %s", more, p.Cluster.ID.Name()))
+		how = append(slices.Clone(how[:few]), fmt.Sprintf("%d more ways: aksid who-can --identity %s", more, p.Cluster.ID.Name()))
 	}
 	return strings.Join(how, "; ")
 }
