@@ -47,16 +47,20 @@ type sqliteStore struct {
 	path    string
 	applied func([]Doc)
 	lock    io.Closer
-	writer  *conn // used by the Update whose turn it is, and by commitLoop
+	writer  *conn // used by what writes a group
+	log     int   // about how many pages it has written since they were moved into the file
+	reader  *conn // used by the Update whose turn it is
+	memory  *memory
 	turns   chan *group
 	alone   chan *group // like turns, for a transaction that shares its commit with no other
 	closing chan struct{}
 	stopped chan struct{} // closed when commitLoop has ended
 
-	mu     sync.Mutex
-	idle   []*conn // read connections
-	views  sync.WaitGroup
-	closed bool
+	mu      sync.Mutex
+	current *state
+	idle    []*conn // read connections
+	views   sync.WaitGroup
+	closed  bool
 }
 
 // OpenSQLite opens or creates the data file at path. One process at a time has it open: others get ErrLocked.
@@ -88,7 +92,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 		return nil, cmp.Or(err, lock.Close())
 	}
 	s := &sqliteStore{
-		path: path, applied: o.Applied, lock: lock, writer: writer,
+		path: path, applied: o.Applied, lock: lock, writer: writer, memory: newMemory(rev), current: &state{rev: rev},
 		turns: make(chan *group), alone: make(chan *group), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go s.commitLoop(rev)
@@ -145,7 +149,7 @@ func migrate(c *conn) error {
 		err = fmt.Errorf("its file system cannot share memory, which SQLite's log needs (journal mode %s)", mode)
 	}
 	if err == nil {
-		err = c.script("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+		err = c.script("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 0")
 	}
 	if err != nil || !fresh {
 		return err
@@ -154,62 +158,18 @@ func migrate(c *conn) error {
 		schema, applicationID, schemaVersion))
 }
 
-// View runs fn on a read connection of its own.
+// View runs fn on the current state.
 func (s *sqliteStore) View(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c, err := s.reader()
+	st, err := s.enter()
 	if err != nil {
 		return s.wrap(err)
 	}
-	defer s.release(c)
-	if err := c.exec(stmtBegin); err != nil {
-		return s.wrap(err)
-	}
-	t := &tx{s: s, ctx: ctx, c: c}
-	defer t.end()
+	t := &tx{s: s, ctx: ctx, state: st}
+	defer s.leave(t)
 	return fn(t)
-}
-
-// reader takes an idle read connection or opens one: Views nest, so waiting for another's could wait for ever.
-func (s *sqliteStore) reader() (*conn, error) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, ErrClosed
-	}
-	s.views.Add(1)
-	if n := len(s.idle); n > 0 {
-		c := s.idle[n-1]
-		s.idle = s.idle[:n-1]
-		s.mu.Unlock()
-		return c, nil
-	}
-	s.mu.Unlock()
-	c, err := openConn(s.path)
-	if err != nil {
-		s.views.Done()
-	}
-	return c, err
-}
-
-// maxIdle is how many read connections are kept open; each holds up to 2 MB of pages.
-const maxIdle = 16
-
-// release ends a View's snapshot and keeps its connection for the next.
-func (s *sqliteStore) release(c *conn) {
-	defer s.views.Done()
-	err := c.exec(stmtRollback)
-	s.mu.Lock()
-	keep := err == nil && !s.closed && len(s.idle) < maxIdle
-	if keep {
-		s.idle = append(s.idle, c)
-	}
-	s.mu.Unlock()
-	if !keep {
-		_ = c.close() // nothing was written on it
-	}
 }
 
 // Changes reads from one snapshot. Tombstones are kept for good: what remains of a deleted document is its name.
@@ -249,6 +209,9 @@ func (s *sqliteStore) Close() error {
 	<-s.stopped
 	s.views.Wait()
 	var errs []error
+	if s.reader != nil {
+		idle = append(idle, s.reader)
+	}
 	for _, c := range idle {
 		errs = append(errs, c.close())
 	}

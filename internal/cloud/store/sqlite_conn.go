@@ -21,9 +21,8 @@ const (
 	stmtBeginWrite
 	stmtCommit
 	stmtRollback
-	stmtSavepoint
-	stmtRollbackTo
-	stmtRelease
+	stmtPin
+	stmtCheckpoint
 	stmtGet
 	stmtScan
 	stmtFind
@@ -42,10 +41,9 @@ var statements = [stmtCount]string{
 	stmtBeginWrite: "BEGIN IMMEDIATE",
 	stmtCommit:     "COMMIT",
 	stmtRollback:   "ROLLBACK",
-	stmtSavepoint:  "SAVEPOINT fn",
-	stmtRollbackTo: "ROLLBACK TO fn",
-	stmtRelease:    "RELEASE fn",
-	stmtGet:        "SELECT rev, deleted, kind, key, refs, body FROM doc WHERE deleted = 0 AND kind = ? AND key = ?",
+	stmtCheckpoint: "PRAGMA wal_checkpoint(PASSIVE)",
+	stmtPin:        "SELECT rev FROM doc WHERE rev = ?",
+	stmtGet:        "SELECT rev, deleted, kind, key, refs, body FROM doc WHERE deleted IN (0, 1) AND kind = ? AND key = ?",
 	stmtScan: `SELECT rev, deleted, kind, key, refs, body FROM doc
 		WHERE deleted = 0 AND kind = ? AND key >= ? AND key < ? ORDER BY key`,
 	stmtFind: `SELECT d.rev, d.deleted, d.kind, d.key, d.refs, d.body FROM ref r CROSS JOIN doc d

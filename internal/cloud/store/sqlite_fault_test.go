@@ -226,7 +226,8 @@ func TestAlone(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { err = put(s, "a") })
 		synctest.Wait()
-		s.leave(g, nil, false)
+		g.members++
+		g.left <- struct{}{}
 		<-g.done
 		if wg.Wait(); g.members != 1 || err != nil {
 			t.Errorf("%d members, %v", g.members, err)
@@ -274,8 +275,7 @@ func TestPageBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = s.View(t.Context(), func(view Tx) error {
-		next := func(Doc) (stmt, []any) { return stmtChanges, []any{int64(0)} }
-		page, more, err := view.(*tx).page("page", maxPage, next, Doc{})
+		page, more, err := view.(*tx).page(maxPage, stmtChanges, int64(0))
 		if len(page) != 2 || !more {
 			t.Errorf("%d documents, more %v", len(page), more)
 		}
@@ -468,7 +468,12 @@ func TestReaders(t *testing.T) {
 		if depth == 0 {
 			return nil
 		}
-		return s.View(context.Background(), func(Tx) error { return nest(depth - 1) })
+		return s.View(context.Background(), func(tx Tx) error {
+			for range tx.Scan("k", "", "") {
+				return nil
+			}
+			return nest(depth - 1)
+		})
 	}
 	for range 3 {
 		if err := nest(2 * maxIdle); err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"database/sql/driver"
@@ -9,151 +8,174 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
+	"strings"
+	"sync/atomic"
 )
 
 var errEnded = errors.New("transaction used after its function returned")
 
-// tx is the Tx of a View, or one member of a group of Updates.
+// tx is the Tx of a View, or one member of a group of Updates. It reads what is pending, then what is in memory, then the
+// file.
 type tx struct {
-	s       *sqliteStore
-	ctx     context.Context
-	c       *conn  // nil when it has ended
-	group   *group // nil in a View
-	changed []Doc  // what it put and deleted, in order of Rev
+	s      *sqliteStore
+	ctx    context.Context
+	state  *state   // what a View sees
+	c      *conn    // a View's own snapshot of that; nil until it reads the file
+	group  *group   // of an Update
+	over   layers   // what that sees: of itself, of its group, and of the group that is being committed
+	own    *pending // what an Update has written
+	writes int      // how often
+	err    error    // of SQLite, in an Update
+	ended  bool
 }
 
-func (t *tx) end() { t.c = nil }
-
-// usable refuses what comes after an error of SQLite in an Update: SQLite may have rolled back the whole group by
-// itself, and would commit later statements one by one.
+// usable refuses what comes after an error of SQLite in an Update: what is written would be built on what was not read.
 func (t *tx) usable() error {
-	switch {
-	case t.c == nil:
+	if t.ended {
 		return errEnded
-	case t.group != nil:
-		return t.group.err
 	}
-	return nil
+	return t.err
 }
 
-// fail says what failed where; a group cannot be committed after it.
+// fail says what failed where; an Update does not succeed after it.
 func (t *tx) fail(what string, err error) error {
 	err = t.s.wrap(fmt.Errorf("%s: %w", what, err))
 	if t.group != nil {
-		t.group.err = err
+		t.err = err
 	}
 	return err
+}
+
+// at is the revision that memory is asked for. In an Update that is the newest: what a commit under way changes is pending.
+func (t *tx) at() int64 {
+	if t.group != nil {
+		return math.MaxInt64
+	}
+	return t.state.rev
+}
+
+// read lets fn read the file: as it was committed, with or without the commit that is under way, or a View's state of it.
+func (t *tx) read(fn func(*conn) error) error {
+	switch {
+	case t.group != nil:
+		c, err := t.s.updateReader()
+		if err != nil {
+			return err
+		}
+		return fn(c)
+	case t.c != nil:
+		return fn(t.c)
+	}
+	return t.state.read(t, fn)
 }
 
 func (t *tx) Get(kind, key string) (Doc, error) {
 	if err := t.usable(); err != nil {
 		return Doc{}, err
 	}
-	d, found, err := t.one(stmtGet, kind, key)
+	d, err := t.newest(name{kind, key})
 	switch {
 	case err != nil:
 		return Doc{}, t.fail(fmt.Sprintf("get %s %q", kind, key), err)
-	case !found:
+	case d.Rev == 0 || d.Deleted:
 		return Doc{}, fmt.Errorf("%s %q: %w", kind, key, ErrNotFound)
 	}
 	return d, nil
 }
 
-// one reads the document that a statement by kind and key selects.
-func (t *tx) one(id stmt, kind, key string) (d Doc, found bool, err error) {
+// newest is a document or its tombstone, or one with Rev 0 where it never was.
+func (t *tx) newest(n name) (Doc, error) {
+	if d, ok := t.over.get(n); ok {
+		return d, nil
+	}
+	if d, ok := t.s.memory.get(n, t.at()); ok {
+		return d, nil
+	}
+	at := t.s.memory.revision()
+	var d Doc
+	err := t.read(func(c *conn) (err error) {
+		d, err = c.one(stmtGet, n)
+		return err
+	})
+	if err == nil && (t.group != nil || at == t.at()) {
+		d = t.s.memory.keep(n, d, at)
+	}
+	return d, err
+}
+
+// one reads the document that a statement by kind and key selects; its Rev is 0 where there is none.
+func (c *conn) one(id stmt, n name) (d Doc, err error) {
 	var bad error
-	err = t.c.query(func(row []driver.Value) bool {
+	err = c.query(func(row []driver.Value) bool {
 		d, bad = scanDoc(row)
-		found = true
 		return false
-	}, id, kind, key)
-	return d, found, cmp.Or(err, bad)
+	}, id, n.kind, n.key)
+	return d, cmp.Or(err, bad)
 }
 
 func (t *tx) Put(d Doc) error {
-	d.Refs, d.Body, d.Deleted = slices.Clone(d.Refs), bytes.Clone(d.Body), false
-	return t.write("put", d)
+	if err := t.writable("put", d.name()); err != nil {
+		return err
+	}
+	t.write(Doc{Kind: d.Kind, Key: d.Key, Refs: slices.Clone(d.Refs), Body: slices.Clone(d.Body)})
+	return nil
 }
 
 func (t *tx) Delete(kind, key string) error {
-	return t.write("delete", Doc{Kind: kind, Key: key, Deleted: true})
+	if err := t.writable("delete", name{kind, key}); err != nil {
+		return err
+	}
+	if _, err := t.Get(kind, key); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	t.write(Doc{Kind: kind, Key: key, Deleted: true})
+	return nil
 }
 
-func (t *tx) write(verb string, d Doc) error {
+func (t *tx) writable(verb string, n name) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
 	if t.group == nil {
-		return fmt.Errorf("%s %s %q: %w", verb, d.Kind, d.Key, ErrReadOnly)
+		return fmt.Errorf("%s %s %q: %w", verb, n.kind, n.key, ErrReadOnly)
 	}
-	if d.Kind == "" || d.Key == "" {
-		return fmt.Errorf("%s %q %q: a document needs a kind and a key", verb, d.Kind, d.Key)
-	}
-	if err := t.replace(d); err != nil {
-		return t.fail(fmt.Sprintf("%s %s %q", verb, d.Kind, d.Key), err)
+	if n.kind == "" || n.key == "" {
+		return fmt.Errorf("%s %q %q: a document needs a kind and a key", verb, n.kind, n.key)
 	}
 	return nil
 }
 
-// replace writes the new version of a document over the old one, which may be a tombstone.
-func (t *tx) replace(d Doc) error {
-	old, found, err := t.one(stmtOld, d.Kind, d.Key)
-	if err != nil {
-		return err
-	}
-	if d.Deleted && (!found || old.Deleted) {
-		return nil
-	}
+// write notes a new version. It goes to the file when the group is committed.
+func (t *tx) write(d Doc) {
 	t.group.rev++
-	d.Rev = t.group.rev
-	if found {
-		err = t.c.exec(stmtReplace, d.Rev, flag(d.Deleted), packRefs(d.Refs), d.Body, old.Rev)
-	} else {
-		err = t.c.exec(stmtInsert, d.Rev, flag(d.Deleted), packRefs(d.Refs), d.Body, d.Kind, d.Key)
-	}
-	if err != nil {
-		return err
-	}
-	t.changed = append(t.changed, d)
-	return t.replaceRefs(d, old.Refs)
+	t.writes++
+	d.Rev, d.memo = t.group.rev, new(atomic.Pointer[any])
+	t.own.put(d)
 }
 
-// replaceRefs touches only the references that came or went.
-func (t *tx) replaceRefs(d Doc, old []string) error {
-	for _, ref := range minus(old, d.Refs) {
-		if err := t.c.exec(stmtDeleteRef, ref, d.Kind, d.Key); err != nil {
-			return err
-		}
-	}
-	for _, ref := range minus(d.Refs, old) {
-		if err := t.c.exec(stmtInsertRef, ref, d.Kind, d.Key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func minus(refs, drop []string) []string {
-	dropped := make(map[string]bool, len(drop))
-	for _, r := range drop {
-		dropped[r] = true
-	}
-	return slices.DeleteFunc(slices.Clone(refs), func(r string) bool { return dropped[r] })
-}
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
+// question is what a loop asks for.
+type question struct {
+	what    string
+	page    func(last Doc, size int) (page []Doc, more bool, err error) // of what is committed, after the last
+	pending func(*pending, func(name))                                  // names what may be meant of what is pending
+	means   func(Doc) bool
 }
 
 func (t *tx) Scan(kind, prefix, after string) iter.Seq2[Doc, error] {
 	below := successor(prefix)
-	return t.pages("scan "+kind, func(last Doc) (stmt, []any) {
-		// A string followed by a zero byte is the first that is greater.
-		return stmtScan, []any{kind, max(prefix, after+"\x00", last.Key+"\x00"), below}
+	return t.loop(question{
+		what: "scan " + kind,
+		page: func(last Doc, size int) ([]Doc, bool, error) {
+			// A string followed by a zero byte is the first that is greater.
+			return t.page(size, stmtScan, kind, max(prefix, after+"\x00", last.Key+"\x00"), below)
+		},
+		pending: ofKind(kind),
+		means:   func(d Doc) bool { return strings.HasPrefix(d.Key, prefix) && d.Key > after },
 	})
 }
 
@@ -169,16 +191,41 @@ func successor(prefix string) any {
 }
 
 func (t *tx) Find(ref string) iter.Seq2[Doc, error] {
-	return t.pages(fmt.Sprintf("find %q", ref), func(last Doc) (stmt, []any) {
-		return stmtFind, []any{ref, last.Kind, last.Key}
+	return t.loop(question{
+		what:    fmt.Sprintf("find %q", ref),
+		page:    func(last Doc, size int) ([]Doc, bool, error) { return t.find(ref, last, size) },
+		pending: withRef(ref),
+		means:   func(d Doc) bool { return slices.Contains(d.Refs, ref) },
 	})
 }
 
-// changes yields every document and tombstone with a greater revision.
+// find is a page of the documents that have a reference. Short answers are remembered.
+func (t *tx) find(ref string, last Doc, size int) ([]Doc, bool, error) {
+	if docs, ok := t.s.memory.find(ref, t.at()); ok {
+		i, _ := slices.BinarySearchFunc(docs, last, func(d, last Doc) int {
+			return cmp.Or(byName(d, last), -1) // the first after it
+		})
+		return docs[i:], false, nil
+	}
+	at := t.s.memory.revision()
+	page, more, err := t.page(size, stmtFind, ref, last.Kind, last.Key)
+	whole := last.Key == "" && !more && err == nil
+	if whole && (t.group != nil && !t.group.base.underWay() || t.group == nil && at == t.at()) {
+		t.s.memory.keepFound(ref, page, at)
+	}
+	return page, more, err
+}
+
+// byName orders documents.
+func byName(a, b Doc) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Key, b.Key))
+}
+
+// changes yields every document and tombstone with a greater revision, to a View.
 func (t *tx) changes(after int64) iter.Seq2[Doc, error] {
-	return t.pages("changes", func(last Doc) (stmt, []any) {
-		return stmtChanges, []any{max(after, last.Rev)}
-	})
+	return t.loop(question{what: "changes", page: func(last Doc, size int) ([]Doc, bool, error) {
+		return t.page(size, stmtChanges, max(after, last.Rev))
+	}})
 }
 
 // Limits of a page: how many documents, the first page being small for those who break off, and how many bytes.
@@ -188,56 +235,83 @@ const (
 	pageBytes = 1 << 20
 )
 
-// pages yields what the statement of next selects, which begins after the last document yielded. It reads a page and
-// closes the statement before it yields, so that loops may nest, write, and be left early. A write in the loop makes
-// it read again: it yields each document as it is when its turn comes.
-func (t *tx) pages(what string, next func(last Doc) (stmt, []any)) iter.Seq2[Doc, error] {
+// loop yields what a question asks for. It reads a page and closes the statement before it yields, so that loops may nest,
+// write, and be left early. A write in the loop makes it read again: it yields each document as it is when its turn comes.
+func (t *tx) loop(q question) iter.Seq2[Doc, error] {
 	return func(yield func(Doc, error) bool) {
 		var last Doc
 		for size := firstPage; ; size = min(2*size, maxPage) {
-			page, more, err := t.page(what, size, next, last)
+			page, end, more, err := t.answer(q, last, size)
 			if err != nil {
 				yield(Doc{}, err)
 				return
 			}
-			writes := len(t.changed)
+			writes := t.writes
 			for _, d := range page {
 				if !yield(d, nil) {
 					return
 				}
 				last = d
-				if len(t.changed) != writes {
-					more, size = true, 1
+				if t.writes != writes {
 					break
 				}
 			}
-			if !more {
+			switch {
+			case t.writes != writes:
+				size = 1
+			case !more:
 				return
+			default:
+				last = end
 			}
 		}
 	}
 }
 
-// page reads at most size documents; more says that there may be others.
-func (t *tx) page(what string, size int, next func(Doc) (stmt, []any), last Doc) (page []Doc, more bool, err error) {
+// answer is a page of a question's answer, and where the next one begins; more says that there may be one.
+func (t *tx) answer(q question, last Doc, size int) (page []Doc, end Doc, more bool, err error) {
 	if err := cmp.Or(t.usable(), t.ctx.Err()); err != nil {
-		return nil, false, err
+		return nil, end, false, err
 	}
+	if page, more, err = q.page(last, size); err != nil {
+		return nil, end, false, t.fail(q.what, err)
+	}
+	if more {
+		end = page[len(page)-1]
+	}
+	if t.over == nil {
+		return page, end, more, nil
+	}
+	var docs []Doc
+	for _, d := range page {
+		if _, newer := t.over.get(d.name()); !newer {
+			docs = append(docs, d)
+		}
+	}
+	t.over.newest(q.pending, func(d Doc) {
+		if q.means(d) && byName(d, last) > 0 && (!more || byName(d, end) <= 0) {
+			docs = append(docs, d)
+		}
+	})
+	slices.SortFunc(docs, byName)
+	return docs, end, more, nil
+}
+
+// page reads at most size documents of the file; more says that there may be others.
+func (t *tx) page(size int, id stmt, args ...any) (page []Doc, more bool, err error) {
 	var bad error
 	total := 0
-	id, args := next(last)
-	err = t.c.query(func(row []driver.Value) bool {
-		var d Doc
-		d, bad = scanDoc(row)
-		page = append(page, d)
-		total += len(d.Body)
-		more = len(page) == size || total >= pageBytes
-		return bad == nil && !more
-	}, id, args...)
-	if err = cmp.Or(err, bad); err != nil {
-		return nil, false, t.fail(what, err)
-	}
-	return page, more, nil
+	err = t.read(func(c *conn) error {
+		return c.query(func(row []driver.Value) bool {
+			var d Doc
+			d, bad = scanDoc(row)
+			page = append(page, d)
+			total += len(d.Body)
+			more = len(page) == size || total >= pageBytes
+			return bad == nil && !more
+		}, id, args...)
+	})
+	return page, more, cmp.Or(err, bad)
 }
 
 // scanDoc reads a row rev, deleted, kind, key, refs, body.
@@ -253,7 +327,7 @@ func scanDoc(row []driver.Value) (Doc, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
 		return d, fmt.Errorf("%w: document %v %v %v", ErrCorrupt, row[0], row[2], row[3])
 	}
-	return Doc{Kind: kind, Key: key, Rev: rev, Deleted: deleted != 0, Refs: refs, Body: body}, nil
+	return Doc{Kind: kind, Key: key, Rev: rev, Deleted: deleted != 0, Refs: refs, Body: body, memo: new(atomic.Pointer[any])}, nil
 }
 
 // packRefs writes each reference as its length (uvarint) and its bytes.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 
 	"aksid/internal/filelock"
 )
@@ -16,6 +17,24 @@ type Doc struct {
 	Deleted   bool     // only in Changes and in the Applied hook
 	Refs      []string // what it points to: found again by Tx.Find
 	Body      []byte   // JSON, opaque to the store
+
+	memo *atomic.Pointer[any] // its parsed form; nil: it does not come from a store
+}
+
+// Parsed is what parse makes of a document's body. It is remembered for as long as the store holds the document in memory:
+// it is shared and must not be changed. A document is always parsed by the same function.
+func Parsed[T any](d Doc, parse func([]byte) (T, error)) (T, error) {
+	if d.memo != nil {
+		if v := d.memo.Load(); v != nil {
+			return (*v).(T), nil
+		}
+	}
+	v, err := parse(d.Body)
+	if err == nil && d.memo != nil {
+		kept := any(v)
+		d.memo.Store(&kept)
+	}
+	return v, err
 }
 
 // Store is a durable set of documents.
@@ -34,7 +53,7 @@ type Store interface {
 }
 
 // Tx is a view of the documents inside View or Update. It is valid only until fn returns and on fn's goroutine.
-// It sees what it has written itself. Loops over Scan and Find may nest, write, and be left early: they yield each
+// It sees what it has written itself. What it returns is shared and must not be changed. Loops over Scan and Find may nest, write, and be left early: they yield each
 // document as it is when its turn comes.
 type Tx interface {
 	// Get returns ErrNotFound where there is no such document.
@@ -52,9 +71,9 @@ type Tx interface {
 // Options of a store.
 type Options struct {
 	// Applied, if set, sees what each commit changed: the newest version of every document, in order of Rev, deleted
-	// ones with Deleted set. It is called once a commit, in commit order, before any Update of that commit returns and
-	// before the next transaction begins. It must not call the store, nor change the documents. Several Updates can
-	// share a commit, so a transaction may read what Applied has not seen yet.
+	// ones with Deleted set. It is called once a commit, in commit order, before any Update of that commit returns. It must
+	// not call the store, nor change the documents. A transaction may read what Applied has not seen yet: what others
+	// wrote that share its commit, or whose commit is being written while it runs.
 	Applied func([]Doc)
 }
 

@@ -202,7 +202,7 @@ func testNames(t *testing.T, open Open) {
 	}
 }
 
-// What the caller does to a document after Put, or to one it got, changes nothing in the store.
+// What the caller does to a document after Put changes nothing in the store.
 func testCopies(t *testing.T, open Open) {
 	var applied []store.Doc
 	f := fixture{t, open(t, t.TempDir(), store.Options{Applied: func(docs []store.Doc) { applied = docs }})}
@@ -213,10 +213,8 @@ func testCopies(t *testing.T, open Open) {
 		return err
 	})
 	got, _ := f.get("k", "a")
-	got.Body[0], got.Refs[0] = 'X', "X"
-	again, _ := f.get("k", "a")
-	if want := doc("a", "body", "ref"); !same(again, want) || !same(applied[0], want) {
-		t.Errorf("got %v, applied %v", again, applied)
+	if want := doc("a", "body", "ref"); !same(got, want) || !same(applied[0], want) {
+		t.Errorf("got %v, applied %v", got, applied)
 	}
 }
 
