@@ -94,18 +94,18 @@ func reference(s string) (azure.ID, bool) {
 func (c *Call) Users(target azure.ID) iter.Seq2[azure.ID, error] {
 	return func(yield func(azure.ID, error) bool) {
 		for d, err := range c.Tx.Find(target.Key()) {
-			var doc Doc
+			var doc *stored
 			if err == nil && d.Kind != directory.KindResource {
 				continue
 			}
 			if err == nil {
-				doc, err = decode(d.Body)
+				doc, err = shared(d)
 			}
 			if err != nil {
 				yield(azure.ID{}, err)
 				return
 			}
-			for _, holder := range ownUsers(doc)[target.Key()] {
+			for _, holder := range doc.own()[target.Key()] {
 				if !yield(holder, nil) {
 					return
 				}
@@ -119,9 +119,17 @@ func (c *Call) fillBack(t *Type, d Doc, own users) {
 	if len(t.Back) == 0 {
 		return
 	}
+	all := c.users(d, own)
+	for _, b := range t.Back {
+		b.fill(d, all)
+	}
+}
+
+// users are all who refer to a resource.
+func (c *Call) users(d Doc, own users) []azure.ID {
 	id, err := azure.ParseID(Str(d, "id"))
 	if err != nil {
-		return
+		return nil
 	}
 	all := slices.Clone(own[id.Key()])
 	for user, err := range c.Users(id) {
@@ -130,10 +138,7 @@ func (c *Call) fillBack(t *Type, d Doc, own users) {
 		}
 	}
 	slices.SortFunc(all, func(a, b azure.ID) int { return strings.Compare(a.Key(), b.Key()) })
-	all = slices.CompactFunc(all, azure.ID.Equal)
-	for _, b := range t.Back {
-		b.fill(d, all)
-	}
+	return slices.CompactFunc(all, azure.ID.Equal)
 }
 
 func (b Back) fill(d Doc, all []azure.ID) {

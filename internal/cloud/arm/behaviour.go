@@ -212,7 +212,7 @@ func (m *meter) count(req *Request, now time.Time, enforce bool) *azure.Error {
 		return err
 	}
 	b.tokens = max(0, b.tokens-1)
-	req.Remaining = fmt.Sprintf("%s %d", kind, int(b.tokens))
+	req.Remaining = strconv.Itoa(int(b.tokens))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"aksid/internal/azure"
@@ -32,7 +34,7 @@ type Request struct {
 	Caller  directory.Caller
 	Base    string // https://host, for links in answers
 
-	Remaining string // kind and number of calls that are left, for the answer
+	Remaining string // how many calls of the kind are left, for the answer
 
 	tried bool // it was only tried: what it wrote is taken back
 
@@ -272,14 +274,29 @@ func (c *Call) spelled(action azure.Action) string {
 
 // Load reads any resource's document, wherever it is stored; nil where there is none. It asks no permission.
 func (c *Call) Load(id azure.ID) (Doc, error) {
+	doc, err := c.look(id)
+	return private(doc), err
+}
+
+// look is Load for those who do not change the document: it is shared.
+func (c *Call) look(id azure.ID) (Doc, error) {
+	s, err := c.recall(id)
+	if s == nil {
+		return nil, err
+	}
+	return s.Doc, nil
+}
+
+// recall is look with what is known of the document; nil where there is none.
+func (c *Call) recall(id azure.ID) (*stored, error) {
 	t := c.arm.reg.find(id.Type())
 	if t != nil && t.inside != nil {
-		parent, err := c.Load(id.Parent())
+		parent, err := c.look(id.Parent())
 		if parent == nil || err != nil {
 			return nil, err
 		}
 		if _, e := t.inside.element(parent, id.Name()); e != nil {
-			return t.inside.project(parent, e), nil
+			return remember(t.inside.project(parent, e)), nil
 		}
 		return nil, nil
 	}
@@ -290,7 +307,7 @@ func (c *Call) Load(id azure.ID) (Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decode(d.Body)
+	return shared(d)
 }
 
 // Resources yields the documents of a type in a subscription or resource group, or below a parent resource.
@@ -396,9 +413,43 @@ func typeRef(t *Type, id azure.ID) string {
 	return "type:" + sub + ":" + strings.ToLower(t.Name)
 }
 
+// stored is a document as it was parsed, once for all who read it. It must not be changed.
+type stored struct {
+	Doc
+	own  func() users  // the references inside of it
+	json func() []byte // what a client sees of it where nothing is computed
+}
+
+func parseStored(body []byte) (*stored, error) {
+	d, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	return remember(d), nil
+}
+
+// remember makes a document one that is not changed any more.
+func remember(d Doc) *stored {
+	return &stored{d, sync.OnceValue(func() users { return ownUsers(d) }), sync.OnceValue(func() []byte {
+		b, _ := json.Marshal(outside(d)) // it came from JSON
+		return b
+	})}
+}
+
+// shared is a document's body, parsed once.
+func shared(d store.Doc) (*stored, error) { return store.Parsed(d, parseStored) }
+
+// private is a copy of a shared document; nil stays nil.
+func private(d Doc) Doc {
+	if d == nil {
+		return nil
+	}
+	return Clone(d)
+}
+
 func decode(body []byte) (Doc, error) {
 	var d Doc
-	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	err := dec.Decode(&d)
 	return d, err

@@ -54,7 +54,7 @@ func (c *Call) bindUserIdentities(block Doc, kind string) *azure.Error {
 		if err != nil {
 			return azure.LinkedInvalidProperty.Format(azure.Fields{"value": key, "path": "identity.userAssignedIdentities"})
 		}
-		doc, err := c.Load(id)
+		doc, err := c.look(id)
 		if err != nil {
 			return Fault(err)
 		}

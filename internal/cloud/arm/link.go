@@ -63,7 +63,7 @@ func (c *Call) checkLink(l Link, v any) *azure.Error {
 	if c.arm.reg.find(target.Type()) == nil || c.ID.Contains(target) {
 		return nil // of a type that is not served, or about itself
 	}
-	doc, err := c.Load(target)
+	doc, err := c.look(target)
 	if err != nil {
 		return Fault(err)
 	}
@@ -87,7 +87,7 @@ func (c *Call) AuthorizeLink(action azure.Action, target azure.ID) *azure.Error 
 		return nil
 	}
 	if sub := target.Subscription(); sub != "" && len(c.Policy().ManagementGroups(azure.SubscriptionID(sub))) == 0 {
-		if doc, err := c.Load(azure.SubscriptionID(sub)); err != nil || doc == nil {
+		if doc, err := c.look(azure.SubscriptionID(sub)); err != nil || doc == nil {
 			return c.foreign(err, action, sub)
 		}
 	}

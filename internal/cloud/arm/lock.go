@@ -24,12 +24,16 @@ func (c *Call) unlocked() *azure.Error {
 	if c.Method == http.MethodDelete {
 		verb = "delete"
 	}
-	for doc, err := range c.Resources(azure.SubscriptionID(sub), TypeLock) {
+	for d, err := range c.scan(c.arm.reg.find(TypeLock), azure.SubscriptionID(sub), "") {
+		var doc *stored
+		if err == nil {
+			doc, err = shared(d)
+		}
 		if err != nil {
 			return Fault(err)
 		}
-		scope, _, _ := azure.MustID(Str(doc, "id")).Split()
-		readOnly := Str(doc, "properties.level") == LockReadOnly
+		scope, _, _ := azure.MustID(Str(doc.Doc, "id")).Split()
+		readOnly := Str(doc.Doc, "properties.level") == LockReadOnly
 		if scope.Contains(c.ID) && (readOnly || verb == "delete") || verb == "delete" && c.ID.Contains(scope) {
 			return azure.ScopeLocked.Format(azure.Fields{"scope": c.ID.String(), "verb": verb, "lockedScope": scope.String()})
 		}

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"iter"
 	"maps"
 	"net/http"
@@ -26,7 +27,7 @@ func (c *Call) get() (answer, *azure.Error) {
 			return answer{}, err
 		}
 	}
-	doc, err := c.read()
+	doc, err := c.peek()
 	if err != nil {
 		if c.Method == http.MethodHead && err.Status == http.StatusNotFound {
 			return answer{status: http.StatusNotFound}, nil
@@ -36,14 +37,19 @@ func (c *Call) get() (answer, *azure.Error) {
 	if c.Method == http.MethodHead {
 		return answer{status: http.StatusNoContent}, nil
 	}
-	ans := answer{status: http.StatusOK, body: c.view(c.Type, doc)}
-	if tag := Str(doc, "etag"); c.Type.ETag && tag != "" {
+	ans := answer{status: http.StatusOK}
+	if c.plain(doc) {
+		ans.body = json.RawMessage(doc.json())
+	} else {
+		ans.body = c.view(c.Type, doc.Doc)
+	}
+	if tag := Str(doc.Doc, "etag"); c.Type.ETag && tag != "" {
 		ans.header = http.Header{"Etag": {tag}}
 	}
-	if s, ok := doc[statusMember].(int); ok {
+	if s, ok := doc.Doc[statusMember].(int); ok {
 		ans.status = s
 	}
-	if h, ok := doc[headerMember].(http.Header); ok {
+	if h, ok := doc.Doc[headerMember].(http.Header); ok {
 		ans.header = h
 	}
 	if ans.status == http.StatusNoContent || ans.status == http.StatusAccepted {
@@ -59,8 +65,18 @@ func (c *Call) atRoot() bool {
 
 // read finds the document that the call is about, or says what is missing.
 func (c *Call) read() (Doc, *azure.Error) {
+	doc, err := c.peek()
+	if err != nil {
+		return nil, err
+	}
+	return private(doc.Doc), nil
+}
+
+// peek is read for those who do not change the document: it is shared.
+func (c *Call) peek() (*stored, *azure.Error) {
 	if c.Type.Get != nil {
-		return c.Type.Get(c)
+		doc, err := c.Type.Get(c)
+		return remember(doc), err
 	}
 	doc, err := c.current()
 	if err != nil {
@@ -72,11 +88,13 @@ func (c *Call) read() (Doc, *azure.Error) {
 	return doc, nil
 }
 
-// current is the document of c.ID, written or there from the beginning; nil where there is none.
-func (c *Call) current() (Doc, error) {
-	doc, err := c.Load(c.ID)
+// current is the document of c.ID, written or there from the beginning, which is shared; nil where there is none.
+func (c *Call) current() (*stored, error) {
+	doc, err := c.recall(c.ID)
 	if doc == nil && err == nil && c.Type.Initial != nil {
-		doc = c.Type.Initial(c)
+		if initial := c.Type.Initial(c); initial != nil {
+			doc = remember(initial)
+		}
 	}
 	return doc, err
 }
@@ -119,7 +137,7 @@ func (c *Call) findSubscription() *azure.Error {
 
 // find returns missing where there is no document of an id.
 func (c *Call) find(id azure.ID, missing *azure.Error) *azure.Error {
-	doc, err := c.Load(id)
+	doc, err := c.look(id)
 	if err == nil && doc == nil {
 		return missing
 	}
@@ -255,14 +273,26 @@ func Answer(d Doc, status int, h http.Header) Doc {
 	return d
 }
 
-// view is a document as a client sees it.
-func (c *Call) view(t *Type, d Doc) Doc {
+// outside is a document without what is the local Azure's own.
+func outside(d Doc) Doc {
 	out := make(Doc, len(d))
 	for k, v := range d {
 		if !strings.HasPrefix(k, internal) {
 			out[k] = v
 		}
 	}
+	return out
+}
+
+// plain reports whether a client sees the document as it is stored.
+func (c *Call) plain(d *stored) bool {
+	t := c.Type
+	return t.Get == nil && !t.SystemData && t.View == nil && !t.childComputes() && (len(t.Back) == 0 || len(c.users(d.Doc, d.own())) == 0)
+}
+
+// view is a document as a client sees it.
+func (c *Call) view(t *Type, d Doc) Doc {
+	out := outside(d)
 	if t.SystemData {
 		if sd := Map(d, "_.systemData"); sd != nil {
 			out["systemData"] = sd
@@ -275,7 +305,7 @@ func (c *Call) view(t *Type, d Doc) Doc {
 	root := out
 	if t.inside != nil {
 		if id, err := azure.ParseID(Str(d, "id")); err == nil {
-			root, _ = c.Load(id.Parent())
+			root, _ = c.look(id.Parent())
 		}
 	}
 	c.compute(t, out, ownUsers(root))
@@ -284,7 +314,11 @@ func (c *Call) view(t *Type, d Doc) Doc {
 
 // computes reports whether a reader sees more of the type's documents than what is stored.
 func (t *Type) computes() bool {
-	return t.View != nil || len(t.Back) > 0 || slices.ContainsFunc(t.Children, func(ch Child) bool { return !ch.Flat && ch.Type.computes() })
+	return t.View != nil || len(t.Back) > 0 || t.childComputes()
+}
+
+func (t *Type) childComputes() bool {
+	return slices.ContainsFunc(t.Children, func(ch Child) bool { return !ch.Flat && ch.Type.computes() })
 }
 
 // compute fills in what is not stored, in a document and in the children inside of it.

@@ -51,6 +51,9 @@ func (a *ARM) route(req *Request) *azure.Error {
 var shortDeployment = regexp.MustCompile(`(?i)^(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/deployments(/|$)`)
 
 func longForm(path string) string {
+	if !strings.Contains(strings.ToLower(path), "/deployments") { // a regular expression takes longer to say so
+		return path
+	}
 	return shortDeployment.ReplaceAllString(path, "$1/providers/Microsoft.Resources/deployments$2")
 }
 

@@ -255,35 +255,46 @@ func (c *Call) run() (answer, *azure.Error) {
 	return c.get()
 }
 
+// remaining are the headers that say how many calls of a kind are left.
+var remaining = map[string]string{
+	"reads":   "X-Ms-Ratelimit-Remaining-Subscription-Reads",
+	"writes":  "X-Ms-Ratelimit-Remaining-Subscription-Writes",
+	"deletes": "X-Ms-Ratelimit-Remaining-Subscription-Deletes",
+}
+
 func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
 	h := w.Header()
 	for k, v := range ans.header {
 		h[k] = v
 	}
-	h.Set("x-ms-request-id", req.RequestID)
-	h.Set("x-ms-correlation-request-id", req.Correlation)
-	h.Set("x-ms-routing-request-id", "LOCAL:"+a.cfg.Now().UTC().Format("20060102T150405Z")+":"+req.Correlation)
+	// Names as they go out: Set would make them so anew for every answer.
+	set := func(name, value string) { h[name] = []string{value} }
+	set("X-Ms-Request-Id", req.RequestID)
+	set("X-Ms-Correlation-Request-Id", req.Correlation)
+	set("X-Ms-Routing-Request-Id", "LOCAL:"+a.cfg.Now().UTC().Format("20060102T150405Z")+":"+req.Correlation)
 	if req.ClientRequestID != "" {
-		h.Set("x-ms-client-request-id", req.ClientRequestID)
+		set("X-Ms-Client-Request-Id", req.ClientRequestID)
 	}
-	if kind, left, ok := strings.Cut(req.Remaining, " "); ok {
-		h.Set("x-ms-ratelimit-remaining-subscription-"+kind, left)
+	if req.Remaining != "" {
+		set(remaining[kindOf(req.Method)], req.Remaining)
 	}
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
+	set("Cache-Control", "no-cache")
+	set("X-Content-Type-Options", "nosniff")
 	var body []byte
 	switch b := ans.body.(type) {
 	case nil:
+	case json.RawMessage:
+		body = b
 	case *azure.Error:
 		if !b.Provider {
-			h.Set("x-ms-failure-cause", "gateway")
+			set("X-Ms-Failure-Cause", "gateway")
 		}
 		body = b.Body()
 	default:
 		body, _ = json.Marshal(b) // documents came from JSON
 	}
 	if body != nil {
-		h.Set("Content-Type", "application/json; charset=utf-8")
+		set("Content-Type", "application/json; charset=utf-8")
 	}
 	w.WriteHeader(ans.status)
 	if req.Method != http.MethodHead {

@@ -37,7 +37,7 @@ func (c *Call) put() (answer, *azure.Error) {
 
 func (c *Call) authorizeWrite() *azure.Error {
 	if c.Type.AnyoneCreates && c.Method == http.MethodPut {
-		if doc, err := c.Load(c.ID); err != nil || doc == nil {
+		if doc, err := c.look(c.ID); err != nil || doc == nil {
 			return Fault(err)
 		}
 	}
@@ -53,7 +53,7 @@ func (c *Call) findAround() *azure.Error {
 		return err
 	}
 	if _, typ, names := c.ID.Split(); len(names) > 1 && typ != azure.TypeResourceGroup {
-		parent, err := c.Load(c.ID.Parent())
+		parent, err := c.look(c.ID.Parent())
 		if err != nil {
 			return Fault(err)
 		}
@@ -65,9 +65,12 @@ func (c *Call) findAround() *azure.Error {
 	if err := c.findExtended(); err != nil {
 		return err
 	}
-	var err error
-	if c.Old, err = c.current(); err != nil {
+	old, err := c.current()
+	if err != nil {
 		return Fault(err)
+	}
+	if c.Old = nil; old != nil {
+		c.Old = Clone(old.Doc)
 	}
 	if c.Old == nil && c.Method == http.MethodPatch && c.Type.Get == nil {
 		return c.notFound()
@@ -85,7 +88,7 @@ func (c *Call) findExtended() *azure.Error {
 	if t == nil || t.Get != nil || t.Name == azure.TypeTenant {
 		return nil
 	}
-	doc, err := c.Load(scope)
+	doc, err := c.look(scope)
 	if err != nil || doc != nil {
 		return Fault(err)
 	}
@@ -100,7 +103,7 @@ func (c *Call) groupIsOpen() *azure.Error {
 	if group.IsZero() || c.service {
 		return nil
 	}
-	doc, err := c.Load(group)
+	doc, err := c.look(group)
 	if err != nil {
 		return Fault(err)
 	}
@@ -192,12 +195,12 @@ func (c *Call) canonical() azure.ID {
 		return azure.SubscriptionID(strings.ToLower(names[0])).Join("resourceGroups", names[1])
 	}
 	if len(names) > 1 && c.Type.Place != Any {
-		if parent, _ := c.Load(c.ID.Parent()); parent != nil {
+		if parent, _ := c.look(c.ID.Parent()); parent != nil {
 			kind := c.Type.Name[strings.LastIndexByte(c.Type.Name, '/')+1:]
 			return azure.MustID(Str(parent, "id")).Join(kind, c.ID.Name())
 		}
 	}
-	if doc, _ := c.Load(scope); doc != nil {
+	if doc, _ := c.look(scope); doc != nil {
 		scope = azure.MustID(Str(doc, "id"))
 	}
 	return scope.Resource(c.Type.Name, names...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,13 @@ func Get(tx store.Tx, id azure.PrincipalID) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	return decode[Principal](d)
+	p, err := store.Parsed(d, func([]byte) (Principal, error) { return decode[Principal](d) })
+	p.Secrets, p.Certificates = slices.Clone(p.Secrets), slices.Clone(p.Certificates) // what is shared is not changed
+	if p.Password != nil {
+		own := *p.Password
+		p.Password = &own
+	}
+	return p, err
 }
 
 // ByAppID reads the service principal of a client id; store.ErrNotFound where there is none.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"aksid/internal/azure"
 )
@@ -39,7 +40,20 @@ var (
 // ARMAudiences are the audiences that ARM accepts in tokens of a request: its public names, and its endpoint as
 // clients of a local Azure spell it.
 func ARMAudiences(r *http.Request) []string {
-	return append(both(public.Audience, public.ARM), localAudiences(r.Host)...)
+	if last := armAudiences.Load(); last != nil && last.host == r.Host {
+		return last.names
+	}
+	names := append(both(public.Audience, public.ARM), localAudiences(r.Host)...)
+	armAudiences.Store(&hostAudiences{r.Host, names})
+	return names
+}
+
+// armAudiences are those of the last request: nearly all come to one host.
+var armAudiences atomic.Pointer[hostAudiences]
+
+type hostAudiences struct {
+	host  string
+	names []string
 }
 
 func graphAudiences(r *http.Request) []string {
