@@ -1,55 +1,54 @@
 package store
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // pending are documents that were written and are not committed: the newest version of each.
 type pending struct {
-	docs map[string]map[string]Doc // by kind and key
-	refs map[string]map[name]bool  // who had a reference in one of its versions
+	docs map[name]Doc
+	refs map[string][]name // who had a reference in one of its versions
 }
 
-func newPending() *pending {
-	return &pending{docs: map[string]map[string]Doc{}, refs: map[string]map[name]bool{}}
-}
+func newPending() *pending { return &pending{docs: map[name]Doc{}, refs: map[string][]name{}} }
 
-func (p *pending) put(d Doc) {
-	keys := p.docs[d.Kind]
-	if keys == nil {
-		keys = map[string]Doc{}
-		p.docs[d.Kind] = keys
-	}
-	keys[d.Key] = d
+// put takes in a new version. It returns what takes it out again: the last that was put, first.
+func (p *pending) put(d Doc) undo {
+	n := d.name()
+	old, had := p.docs[n]
+	p.docs[n] = d
 	for _, ref := range d.Refs {
-		if p.refs[ref] == nil {
-			p.refs[ref] = map[name]bool{}
-		}
-		p.refs[ref][d.name()] = true
+		p.refs[ref] = append(p.refs[ref], n)
 	}
+	return undo{n, old, had}
 }
 
-func (p *pending) get(n name) (Doc, bool) {
-	d, ok := p.docs[n.kind][n.key]
-	return d, ok
+// undo is what there was before a document was put.
+type undo struct {
+	name
+	old Doc
+	had bool
 }
 
-// merge takes in what was written later.
-func (p *pending) merge(later *pending) {
-	for _, keys := range later.docs {
-		for _, d := range keys {
-			p.put(d)
+// back takes out what was put, from the last to the first.
+func (p *pending) back(put []undo) {
+	for _, u := range slices.Backward(put) {
+		if u.had {
+			p.docs[u.name] = u.old
+		} else {
+			delete(p.docs, u.name)
 		}
 	}
 }
 
 // inOrder are its documents in order of Rev.
 func (p *pending) inOrder() []Doc {
-	var docs []Doc
-	for _, keys := range p.docs {
-		for _, d := range keys {
-			docs = append(docs, d)
-		}
+	docs := make([]Doc, 0, len(p.docs))
+	for _, d := range p.docs {
+		docs = append(docs, d)
 	}
-	slices.SortFunc(docs, func(a, b Doc) int { return int(a.Rev - b.Rev) })
+	slices.SortFunc(docs, func(a, b Doc) int { return cmp.Compare(a.Rev, b.Rev) })
 	return docs
 }
 
@@ -59,7 +58,7 @@ type layers []*pending
 // get is the newest version of a document; it may be a tombstone.
 func (l layers) get(n name) (Doc, bool) {
 	for _, p := range l {
-		if d, ok := p.get(n); ok {
+		if d, ok := p.docs[n]; ok {
 			return d, true
 		}
 	}
@@ -68,14 +67,17 @@ func (l layers) get(n name) (Doc, bool) {
 
 // newest calls fn with those that candidates names in any layer, as the newest layer has them, but for tombstones.
 func (l layers) newest(candidates func(*pending, func(name)), fn func(Doc)) {
-	seen := map[name]bool{}
+	var seen map[name]bool
 	for _, p := range l {
 		candidates(p, func(n name) {
 			if seen[n] {
 				return
 			}
+			if seen == nil {
+				seen = map[name]bool{}
+			}
 			seen[n] = true
-			if d, _ := l.get(n); !d.Deleted {
+			if d, ok := l.get(n); ok && !d.Deleted {
 				fn(d)
 			}
 		})
@@ -85,7 +87,7 @@ func (l layers) newest(candidates func(*pending, func(name)), fn func(Doc)) {
 // withRef names the documents that had a reference.
 func withRef(ref string) func(*pending, func(name)) {
 	return func(p *pending, yield func(name)) {
-		for n := range p.refs[ref] {
+		for _, n := range p.refs[ref] {
 			yield(n)
 		}
 	}
@@ -94,8 +96,10 @@ func withRef(ref string) func(*pending, func(name)) {
 // ofKind names the documents of a kind.
 func ofKind(kind string) func(*pending, func(name)) {
 	return func(p *pending, yield func(name)) {
-		for key := range p.docs[kind] {
-			yield(name{kind, key})
+		for n := range p.docs {
+			if n.kind == kind {
+				yield(n)
+			}
 		}
 	}
 }

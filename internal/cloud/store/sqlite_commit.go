@@ -237,16 +237,15 @@ func (s *sqliteStore) member(ctx context.Context, g *group, fn func(Tx) error) (
 	if g.members == 0 && !g.base.underWay() {
 		g.base = nil // what it wrote is committed, or never will be
 	}
-	t := &tx{s: s, ctx: ctx, group: g, own: newPending()}
-	t.over = layers{t.own, g.all}
+	t := &tx{s: s, ctx: ctx, group: g, over: layers{g.all}}
 	if g.base != nil {
 		t.over = append(t.over, g.base.all)
 	}
 	succeeded := false
 	defer func() {
 		t.ended = true
-		if g.members++; succeeded {
-			g.all.merge(t.own)
+		if g.members++; !succeeded {
+			g.all.back(t.wrote)
 		}
 		g.left <- struct{}{}
 	}()

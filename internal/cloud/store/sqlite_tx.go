@@ -19,16 +19,15 @@ var errEnded = errors.New("transaction used after its function returned")
 // tx is the Tx of a View, or one member of a group of Updates. It reads what is pending, then what is in memory, then the
 // file.
 type tx struct {
-	s      *sqliteStore
-	ctx    context.Context
-	state  *state   // what a View sees
-	c      *conn    // a View's own snapshot of that; nil until it reads the file
-	group  *group   // of an Update
-	over   layers   // what that sees: of itself, of its group, and of the group that is being committed
-	own    *pending // what an Update has written
-	writes int      // how often
-	err    error    // of SQLite, in an Update
-	ended  bool
+	s     *sqliteStore
+	ctx   context.Context
+	state *state // what a View sees
+	c     *conn  // a View's own snapshot of that; nil until it reads the file
+	group *group // of an Update
+	over  layers // what that sees: of its group, and of the group that is being committed
+	wrote []undo // what an Update has written
+	err   error  // of SQLite, in an Update
+	ended bool
 }
 
 // usable refuses what comes after an error of SQLite in an Update: what is written would be built on what was not read.
@@ -153,9 +152,8 @@ func (t *tx) writable(verb string, n name) error {
 // write notes a new version. It goes to the file when the group is committed.
 func (t *tx) write(d Doc) {
 	t.group.rev++
-	t.writes++
 	d.Rev, d.memo = t.group.rev, new(atomic.Pointer[any])
-	t.own.put(d)
+	t.wrote = append(t.wrote, t.group.all.put(d))
 }
 
 // question is what a loop asks for.
@@ -246,18 +244,18 @@ func (t *tx) loop(q question) iter.Seq2[Doc, error] {
 				yield(Doc{}, err)
 				return
 			}
-			writes := t.writes
+			writes := len(t.wrote)
 			for _, d := range page {
 				if !yield(d, nil) {
 					return
 				}
 				last = d
-				if t.writes != writes {
+				if len(t.wrote) != writes {
 					break
 				}
 			}
 			switch {
-			case t.writes != writes:
+			case len(t.wrote) != writes:
 				size = 1
 			case !more:
 				return
