@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"aksid/internal/azure"
+	"aksid/internal/cloud/directory"
 	"aksid/internal/cloud/store"
 )
 
@@ -55,16 +57,15 @@ func (c *Call) logEvent(status string, code int, refused *azure.Error, begun Doc
 	if c.ID.Subscription() == "" && (c.Type.Open || c.Type.ReadOnly) { // a question that is asked with POST
 		return nil
 	}
-	event := azure.NewGUID().String()
-	d := c.event(event, status, code, refused)
+	e := c.event(status, code, refused)
 	if begun != nil {
-		d[internal] = Doc{"begun": begun}
+		e.Own = Doc{"begun": begun}
 	}
-	body, err := json.Marshal(d)
+	body, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(LogOf(c.ID), c.Now) + event, Body: body})
+	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(LogOf(c.ID), c.Now) + e.EventDataID, Body: body})
 }
 
 // bodyIsLogged reports whether the log keeps what was sent and what is there then: of role assignments and their like,
@@ -100,47 +101,88 @@ func Events(body []byte) ([]Doc, error) {
 	return []Doc{begin, end}, nil
 }
 
-func (c *Call) event(event, status string, code int, refused *azure.Error) Doc {
-	action, level := c.action(), "Informational"
-	props := Doc{"statusCode": strings.ReplaceAll(http.StatusText(code), " ", ""), "serviceRequestId": c.RequestID,
-		"eventCategory": "Administrative", "entity": c.ID.String(), "message": string(action), "hierarchy": c.Tenant().String() + "/" + c.ID.Subscription()}
-	if refused != nil {
-		level = "Error"
-		props["statusMessage"] = string(refused.Body())
-	} else if c.bodyIsLogged() {
-		if kept, _ := json.Marshal(c.view(c.Type, c.Doc)); len(kept) <= maxLoggedBody { // documents came from JSON
-			props["responseBody"] = string(kept)
-		}
-	}
+// event is what the log says of the end of a call or an operation.
+type event struct {
+	Authorization struct {
+		Action azure.Action `json:"action"`
+		Scope  azure.ID     `json:"scope"`
+	} `json:"authorization"`
+	Caller        string          `json:"caller"`
+	Channels      string          `json:"channels"`
+	Claims        json.RawMessage `json:"claims"`
+	CorrelationID string          `json:"correlationId"`
+	Description   string          `json:"description"`
+	EventDataID   string          `json:"eventDataId"`
+	EventName     text            `json:"eventName"`
+	Category      text            `json:"category"`
+	HTTPRequest   struct {
+		ClientRequestID string `json:"clientRequestId"`
+		ClientIPAddress string `json:"clientIpAddress"`
+		Method          string `json:"method"`
+	} `json:"httpRequest"`
+	ID                   string          `json:"id"`
+	Level                string          `json:"level"`
+	ResourceGroupName    string          `json:"resourceGroupName"`
+	ResourceProviderName text            `json:"resourceProviderName"`
+	ResourceID           azure.ID        `json:"resourceId"`
+	ResourceType         text            `json:"resourceType"`
+	OperationID          string          `json:"operationId"`
+	OperationName        text            `json:"operationName"`
+	Properties           eventProperties `json:"properties"`
+	Status               text            `json:"status"`
+	SubStatus            text            `json:"subStatus"`
+	EventTimestamp       string          `json:"eventTimestamp"`
+	SubmissionTimestamp  string          `json:"submissionTimestamp"`
+	SubscriptionID       string          `json:"subscriptionId"`
+	TenantID             azure.GUID      `json:"tenantId"`
+	Own                  Doc             `json:"_,omitempty"`
+}
+
+type eventProperties struct {
+	StatusCode       string       `json:"statusCode"`
+	ServiceRequestID string       `json:"serviceRequestId"`
+	EventCategory    string       `json:"eventCategory"`
+	Entity           azure.ID     `json:"entity"`
+	Message          azure.Action `json:"message"`
+	Hierarchy        string       `json:"hierarchy"`
+	StatusMessage    string       `json:"statusMessage,omitempty"`
+	ResponseBody     string       `json:"responseBody,omitempty"`
+}
+
+// text is a value and how a person reads it.
+type text struct {
+	Value string `json:"value"`
+	Shown string `json:"localizedValue"`
+}
+
+func plainly(value string) text { return text{value, value} }
+
+func (c *Call) event(status string, code int, refused *azure.Error) *event {
+	action, id := c.action(), azure.NewGUID().String()
+	said := strings.ReplaceAll(http.StatusText(code), " ", "")
 	_, typ, _ := place(c.ID)
 	stamp := c.Now.Format("2006-01-02T15:04:05.0000000Z")
-	return Doc{
-		"authorization":        Doc{"action": string(action), "scope": c.ID.String()},
-		"caller":               c.callerName(),
-		"channels":             "Operation",
-		"claims":               c.claims(),
-		"correlationId":        c.Correlation,
-		"description":          "",
-		"eventDataId":          event,
-		"eventName":            localized("EndRequest", "End request"),
-		"category":             localized("Administrative", "Administrative"),
-		"httpRequest":          Doc{"clientRequestId": c.ClientRequestID, "clientIpAddress": c.ClientIP, "method": c.Method},
-		"id":                   fmt.Sprintf("%s/events/%s/ticks/%d", c.ID, event, ticks(c.Now)),
-		"level":                level,
-		"resourceGroupName":    c.ID.ResourceGroup(),
-		"resourceProviderName": localized(namespace(typ), namespace(typ)),
-		"resourceId":           c.ID.String(),
-		"resourceType":         localized(c.Type.Shown, c.Type.Shown),
-		"operationId":          c.Correlation,
-		"operationName":        localized(string(action), string(action)),
-		"properties":           props,
-		"status":               localized(status, status),
-		"subStatus":            localized(strings.ReplaceAll(http.StatusText(code), " ", ""), fmt.Sprintf("%s (HTTP Status Code: %d)", http.StatusText(code), code)),
-		"eventTimestamp":       stamp,
-		"submissionTimestamp":  stamp,
-		"subscriptionId":       c.ID.Subscription(),
-		"tenantId":             c.Tenant().String(),
+	e := &event{
+		Caller: c.callerName(), Channels: "Operation", Claims: c.claims(), CorrelationID: c.Correlation, EventDataID: id,
+		EventName: text{"EndRequest", "End request"}, Category: plainly("Administrative"),
+		ID:    c.ID.String() + "/events/" + id + "/ticks/" + strconv.FormatInt(ticks(c.Now), 10),
+		Level: "Informational", ResourceGroupName: c.ID.ResourceGroup(), ResourceProviderName: plainly(namespace(typ)),
+		ResourceID: c.ID, ResourceType: plainly(c.Type.Shown), OperationID: c.Correlation, OperationName: plainly(string(action)),
+		Properties: eventProperties{StatusCode: said, ServiceRequestID: c.RequestID, EventCategory: "Administrative",
+			Entity: c.ID, Message: action, Hierarchy: c.Tenant().String() + "/" + c.ID.Subscription()},
+		Status: plainly(status), SubStatus: text{said, fmt.Sprintf("%s (HTTP Status Code: %d)", http.StatusText(code), code)},
+		EventTimestamp: stamp, SubmissionTimestamp: stamp, SubscriptionID: c.ID.Subscription(), TenantID: c.Tenant(),
 	}
+	e.Authorization.Action, e.Authorization.Scope = action, c.ID
+	e.HTTPRequest.ClientRequestID, e.HTTPRequest.ClientIPAddress, e.HTTPRequest.Method = c.ClientRequestID, c.ClientIP, c.Method
+	if refused != nil {
+		e.Level, e.Properties.StatusMessage = "Error", string(refused.Body())
+	} else if c.bodyIsLogged() {
+		if kept, _ := json.Marshal(c.view(c.Type, c.Doc)); len(kept) <= maxLoggedBody { // documents came from JSON
+			e.Properties.ResponseBody = string(kept)
+		}
+	}
+	return e
 }
 
 func localized(value, text string) Doc { return Doc{"value": value, "localizedValue": text} }
@@ -173,15 +215,9 @@ func (c *Call) callerName() string {
 }
 
 // claims are those of the caller's token; a step of an operation has the principal's ids only.
-func (c *Call) claims() Doc {
-	out := Doc{}
-	for k, v := range c.Caller.Claims {
-		out[k] = fmt.Sprint(v)
+func (c *Call) claims() json.RawMessage {
+	if c.Caller.Logged != nil {
+		return c.Caller.Logged
 	}
-	if len(out) == 0 {
-		out["appid"] = c.Caller.AppID.String()
-	}
-	out["http://schemas.microsoft.com/identity/claims/objectidentifier"] = c.Caller.ID.String()
-	out["http://schemas.microsoft.com/identity/claims/tenantid"] = c.Tenant().String()
-	return out
+	return directory.LoggedClaims(map[string]any{"appid": c.Caller.AppID.String()}, c.Caller.ID, c.Tenant())
 }

@@ -99,7 +99,7 @@ func (o *operation) resultURL(base string) string {
 // begin starts the operation of a call: the document says that it is under way, the runner takes it from there.
 func (c *Call) begin(verb string, create bool) (*operation, error) {
 	caller := c.Caller
-	caller.Claims = nil // they are in the activity log
+	caller.Claims, caller.Logged = nil, nil // they are in the activity log
 	op := &operation{ID: azure.NewGUID().String(), Target: c.ID, Type: c.Type.Name, Verb: verb, Create: create,
 		Due: c.Now, Started: c.Now, Caller: caller, Correlation: c.Correlation, Version: c.Version}
 	op.Due = c.Now.Add(c.arm.pace(op))

@@ -66,6 +66,19 @@ type Caller struct {
 	Resource azure.ID            // xms_mirid: of managed identities
 	Groups   []azure.PrincipalID // nil: as the directory says now
 	Claims   map[string]any
+	Logged   json.RawMessage `json:"-"` // the claims as the activity log has them
+}
+
+// LoggedClaims are the claims of a token as the activity log has them: texts, and the principal's ids under their long names.
+func LoggedClaims(claims map[string]any, id azure.PrincipalID, tenant azure.GUID) json.RawMessage {
+	out := make(map[string]string, len(claims)+2)
+	for k, v := range claims {
+		out[k] = fmt.Sprint(v)
+	}
+	out["http://schemas.microsoft.com/identity/claims/objectidentifier"] = id.String()
+	out["http://schemas.microsoft.com/identity/claims/tenantid"] = tenant.String()
+	b, _ := json.Marshal(out) // texts always can be
+	return b
 }
 
 // Get reads a principal by its object id; store.ErrNotFound where there is none.

@@ -228,6 +228,7 @@ func decodeToken(payload []byte) (*opened, error) {
 	if c.IDType == "user" {
 		v.caller.Type = directory.User
 	}
+	v.caller.Logged = directory.LoggedClaims(v.caller.Claims, c.Object, c.Tenant)
 	return &v, nil
 }
 

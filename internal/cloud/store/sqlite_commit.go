@@ -108,8 +108,8 @@ func (s *sqliteStore) finish(g *group) {
 	}
 }
 
-// maxLog is how many pages of SQLite's log are moved into the file at once: SQLite's own default.
-const maxLog = 1000
+// maxLog is how many pages of the log are moved into the file at once, about: 10 MB or so.
+const maxLog = 4000
 
 // checkpoint moves the log into the file now and then. SQLite would do so in the commit, while the snapshot of the state
 // before it is in use, and would never come to the log's end.
