@@ -47,14 +47,18 @@ type sqliteStore struct {
 	path    string
 	applied func([]Doc)
 	lock    io.Closer
-	writer  *conn // used by what writes a group
-	log     int   // about how many pages it has written since they were moved into the file
-	reader  *conn // used by the Update whose turn it is
 	memory  *memory
-	turns   chan *group
-	alone   chan *group // like turns, for a transaction that shares its commit with no other
 	closing chan struct{}
-	stopped chan struct{} // closed when commitLoop has ended
+
+	writing baton // for who writes groups
+	writer  *conn
+	log     int // about how many pages it has written since they were moved into the file
+
+	turn      baton // for the Update that runs
+	reader    *conn
+	gathering *group // that it is a member of; nil: it is the first of one
+	before    *group // the last one that was shut
+	last      int64  // the last revision given out
 
 	mu      sync.Mutex
 	current *state
@@ -93,9 +97,8 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 	}
 	s := &sqliteStore{
 		path: path, applied: o.Applied, lock: lock, writer: writer, memory: newMemory(rev), current: &state{rev: rev},
-		turns: make(chan *group), alone: make(chan *group), closing: make(chan struct{}), stopped: make(chan struct{}),
+		last: rev, writing: make(baton, 1), turn: make(baton, 1), closing: make(chan struct{}),
 	}
-	go s.commitLoop(rev)
 	return s, nil
 }
 
@@ -206,7 +209,11 @@ func (s *sqliteStore) Close() error {
 	s.mu.Unlock()
 
 	close(s.closing)
-	<-s.stopped
+	s.writing.take()
+	s.turn.take()
+	s.flush()
+	s.turn.give()
+	s.writing.give()
 	s.views.Wait()
 	var errs []error
 	if s.reader != nil {

@@ -1,12 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 )
 
-// group is the Updates that share one commit. Who may touch it: the member whose turn it is, then what writes it.
+// group is the Updates that share one commit. Who has the turn may touch it, and when it is closed, who writes it.
 type group struct {
 	rev     int64         // the last revision given out
 	base    *group        // the one before, which may not be committed yet; what it wrote is seen
@@ -14,7 +15,6 @@ type group struct {
 	members int           // how many have run
 	err     error         // why it was not committed
 	again   bool          // because the one before was not: what its members have read may not be true
-	left    chan struct{} // a member hands the turn back
 	done    chan struct{} // closed when the group is committed and applied, or has failed
 }
 
@@ -31,53 +31,45 @@ func (g *group) underWay() bool {
 	}
 }
 
-// maxGroup bounds how long the first member of a group waits for the others.
-const maxGroup = 256
+// baton is what one goroutine has at a time; those who wait get it in order.
+type baton chan struct{}
 
-// commitLoop gives turns: to the first Update that comes, then to those that have come meanwhile. While one group is
-// written to disk the next one gathers; it is written when that is done and nobody is waiting.
-func (s *sqliteStore) commitLoop(rev int64) {
-	defer close(s.stopped)
-	var before *group
-	for {
-		g := &group{rev: rev, base: before, all: newPending(), left: make(chan struct{}), done: make(chan struct{})}
-		select {
-		case <-s.closing:
-			if before != nil {
-				<-before.done
-			}
-			return
-		case s.turns <- g:
-			<-g.left
-			s.gather(g)
-		case s.alone <- g:
-			<-g.left
-		}
-		if before != nil {
-			<-before.done
-		}
-		go s.finish(g)
-		before, rev = g, g.rev
+func (b baton) take() { b <- struct{}{} }
+func (b baton) give() { <-b }
+
+// open is the group of those who have their turn now; the first of them commits it.
+func (s *sqliteStore) open() (g *group, first bool) {
+	if s.gathering != nil {
+		return s.gathering, false
 	}
+	g = &group{rev: s.last, all: newPending(), done: make(chan struct{})}
+	if s.before.underWay() {
+		g.base = s.before
+	}
+	s.gathering = g
+	return g, true
 }
 
-// gather lets those run who come while the group before is written, and who are waiting then.
-func (s *sqliteStore) gather(g *group) {
-	for g.members < maxGroup && g.base.underWay() {
-		select {
-		case s.turns <- g:
-			<-g.left
-		case <-g.base.done:
-		}
+// shut lets nobody else join the group that gathers.
+func (s *sqliteStore) shut() *group {
+	g := s.gathering
+	if g != nil {
+		s.gathering, s.before, s.last = nil, g, g.rev
 	}
-	for g.members < maxGroup {
-		select {
-		case s.turns <- g:
-			<-g.left
-		default:
-			return
-		}
+	return g
+}
+
+// commit writes a group when the one before is written, with those who came meanwhile and those who wait then.
+func (s *sqliteStore) commit(g *group) {
+	s.writing.take()
+	defer s.writing.give()
+	if !g.underWay() {
+		return // who commits alone has written it
 	}
+	s.turn.take()
+	s.shut()
+	s.turn.give()
+	s.finish(g)
 }
 
 // finish commits the group, if there is something to commit, and tells its members.
@@ -197,46 +189,78 @@ func flag(b bool) int64 {
 // Update runs fn on the caller's goroutine when its turn comes. If a group of several cannot be committed, or the one before
 // it, each of them runs again in a commit of its own, so that one that is too large for the disk does not fail the others.
 func (s *sqliteStore) Update(ctx context.Context, fn func(Tx) error) error {
-	for turns := s.turns; ; turns = s.alone {
-		g, err := s.join(ctx, turns)
-		if err != nil {
-			return err
+	g, err := s.together(ctx, fn)
+	for g != nil && g.err != nil {
+		if !g.again && g.members == 1 {
+			return cmp.Or(err, g.err)
 		}
-		err = s.member(ctx, g, fn)
-		// An error waits too: it may come from what an earlier member wrote, which is not committed yet.
-		<-g.done
-		switch {
-		case g.err == nil:
-			return err
-		case g.again || g.members > 1:
-			continue
-		case err != nil:
-			return err
-		}
-		return g.err
+		g, err = s.alone(ctx, fn)
 	}
+	return err
 }
 
-// join waits for a turn.
-func (s *sqliteStore) join(ctx context.Context, turns <-chan *group) (*group, error) {
-	if err := ctx.Err(); err != nil {
+// together runs fn as a member of a group, and returns when that is committed or has failed. An error waits too: it may
+// come from what an earlier member wrote, which is not committed yet.
+func (s *sqliteStore) together(ctx context.Context, fn func(Tx) error) (*group, error) {
+	if err := s.awaitTurn(ctx); err != nil {
 		return nil, err
 	}
-	select {
-	case g := <-turns:
-		return g, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.closing:
-		return nil, s.wrap(ErrClosed)
+	g, first := s.open()
+	err := s.member(ctx, g, fn, func() {
+		s.turn.give()
+		if first {
+			s.commit(g)
+		}
+	})
+	<-g.done
+	return g, err
+}
+
+// alone runs fn in a commit that it shares with nobody.
+func (s *sqliteStore) alone(ctx context.Context, fn func(Tx) error) (*group, error) {
+	s.writing.take()
+	defer s.writing.give()
+	if err := s.awaitTurn(ctx); err != nil {
+		return nil, err
+	}
+	s.flush()
+	g, _ := s.open()
+	return g, s.member(ctx, g, fn, func() {
+		s.flush()
+		s.turn.give()
+	})
+}
+
+// flush commits the group that gathers, if there is one, for who has both batons.
+func (s *sqliteStore) flush() {
+	if g := s.shut(); g != nil {
+		s.finish(g)
 	}
 }
 
-// member runs fn, keeps what it wrote if it succeeds, and hands the turn back, also when fn panics or ends the goroutine.
-func (s *sqliteStore) member(ctx context.Context, g *group, fn func(Tx) error) (err error) {
-	if g.members == 0 && !g.base.underWay() {
-		g.base = nil // what it wrote is committed, or never will be
+// awaitTurn waits until it is a transaction's turn.
+func (s *sqliteStore) awaitTurn(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return s.wrap(ErrClosed)
+	}
+	select {
+	case <-s.closing:
+		s.turn.give()
+		return s.wrap(ErrClosed)
+	default:
+		return nil
+	}
+}
+
+// member runs fn and keeps what it wrote if it succeeds; then is called at the end, also when fn panics or ends the goroutine.
+func (s *sqliteStore) member(ctx context.Context, g *group, fn func(Tx) error, then func()) (err error) {
 	t := &tx{s: s, ctx: ctx, group: g, over: layers{g.all}}
 	if g.base != nil {
 		t.over = append(t.over, g.base.all)
@@ -247,7 +271,7 @@ func (s *sqliteStore) member(ctx context.Context, g *group, fn func(Tx) error) (
 		if g.members++; !succeeded {
 			g.all.back(t.wrote)
 		}
-		g.left <- struct{}{}
+		then()
 	}()
 	if err = fn(t); err == nil {
 		err = t.err

@@ -219,18 +219,15 @@ func TestCommitFails(t *testing.T) {
 func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openFault(t)
-		g, err := s.join(t.Context(), s.alone)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var wg sync.WaitGroup
-		wg.Go(func() { err = put(s, "a") })
-		synctest.Wait()
-		g.members++
-		g.left <- struct{}{}
-		<-g.done
-		if wg.Wait(); g.members != 1 || err != nil {
-			t.Errorf("%d members, %v", g.members, err)
+		var later error
+		g, err := s.alone(t.Context(), func(tx Tx) error {
+			wg.Go(func() { later = put(s, "a") })
+			synctest.Wait()
+			return putter("b")(tx)
+		})
+		if wg.Wait(); g.members != 1 || err != nil || later != nil {
+			t.Errorf("%d members, %v, %v", g.members, err, later)
 		}
 	})
 }
