@@ -116,16 +116,21 @@ func Open(ctx context.Context, c Config) (_ *Cloud, err error) {
 // told is who is told of commits, without waiting for them: each channel holds one note.
 type told struct {
 	removed  chan struct{} // resources were removed: the data planes let their data go with them
+	begun    chan struct{} // operations have steps to go
 	activity chan struct{} // the activity log has new events: alerts may be for them
 }
 
-func newTold() told { return told{make(chan struct{}, 1), make(chan struct{}, 1)} }
+func newTold() told {
+	return told{make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)}
+}
 
 func (t told) applied(docs []store.Doc) {
 	for _, d := range docs {
 		switch {
 		case d.Deleted && d.Kind == directory.KindResource:
 			note(t.removed)
+		case !d.Deleted && d.Kind == arm.KindPending:
+			note(t.begun)
 		case !d.Deleted && d.Kind == arm.KindActivity:
 			note(t.activity)
 		}
@@ -184,7 +189,7 @@ func (cl *Cloud) open(ctx context.Context, c Config, policy *arm.Policy, told to
 			}
 			return cl.entra.Verify(r, audiences...)
 		},
-		Active: cl.entra.Active, Providers: provider.All(cl.data), Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
+		Active: cl.entra.Active, Providers: provider.All(cl.data), Begun: told.begun, Behaviour: c.Behaviour, Decided: c.Decided, LogOnly: c.LogOnly, Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (c *Call) logEvent(status string, code int, refused *azure.Error, begun Doc
 	if err != nil {
 		return err
 	}
-	return c.Tx.Put(store.Doc{Kind: KindActivity, Key: ActivityKey(LogOf(c.ID), c.Now) + e.EventDataID, Body: body})
+	return c.Tx.Add(store.Doc{Kind: KindActivity, Key: ActivityKey(LogOf(c.ID), c.Now) + e.EventDataID, Body: body})
 }
 
 // bodyIsLogged reports whether the log keeps what was sent and what is there then: of role assignments and their like,

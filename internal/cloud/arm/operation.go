@@ -17,7 +17,7 @@ import (
 
 const (
 	kindOperation = "operation"
-	kindPending   = "pending" // operations that have steps to go
+	KindPending   = "pending" // operations that have steps to go
 
 	verbWrite  = "write" // any other verb is the name of an action
 	verbDelete = "delete"
@@ -143,9 +143,9 @@ func (o *operation) save(tx store.Tx) error {
 		return err
 	}
 	if !o.Ended.IsZero() {
-		return tx.Delete(kindPending, o.ID)
+		return tx.Delete(KindPending, o.ID)
 	}
-	return tx.Put(store.Doc{Kind: kindPending, Key: o.ID, Body: []byte("{}")})
+	return tx.Put(store.Doc{Kind: KindPending, Key: o.ID, Body: []byte("{}")})
 }
 
 func loadOperation(tx store.Tx, id string) (*operation, error) {
@@ -210,7 +210,7 @@ func (r *runner) close() {
 	r.ended.Wait()
 }
 
-// wake looks for new work after a commit.
+// wake looks for work that is due.
 func (r *runner) wake() {
 	select {
 	case r.poke <- struct{}{}:
@@ -237,6 +237,7 @@ func (r *runner) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.arm.cfg.Begun:
 		case <-r.poke:
 		case <-time.After(min(wait, longestWait)):
 		}
@@ -248,7 +249,7 @@ func (r *runner) round(ctx context.Context) (time.Duration, error) {
 	var pending []string
 	err := r.arm.cfg.Store.View(ctx, func(tx store.Tx) error {
 		pending = pending[:0]
-		for d, err := range tx.Scan(kindPending, "", "") {
+		for d, err := range tx.Scan(KindPending, "", "") {
 			if err != nil {
 				return err
 			}

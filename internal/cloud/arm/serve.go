@@ -32,6 +32,7 @@ type Config struct {
 	Authenticate func(*http.Request) (directory.Caller, *azure.Error)
 	Active       func(store.Tx, directory.Caller) *azure.Error // the caller's principal still exists
 	Providers    []Provider
+	Begun        <-chan struct{} // has a note when documents of KindPending were committed
 	Behaviour    Behaviour
 	Decided      func(rbac.Record) // nil, or told of every decision; a repeated transaction tells it again
 	LogOnly      bool              // refusals are recorded and let pass
@@ -177,9 +178,6 @@ func (a *ARM) serve(ctx context.Context, req *Request) (answer, *azure.Error) {
 		err = a.cfg.Store.View(ctx, work)
 	}
 	if err == nil {
-		if req.writes() {
-			a.work.wake()
-		}
 		return ans, nil
 	}
 	if errors.Is(err, errTried) {

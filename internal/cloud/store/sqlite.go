@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -54,11 +55,13 @@ type sqliteStore struct {
 	writer  *conn
 	log     int // about how many pages it has written since they were moved into the file
 
-	turn      baton // for the Update that runs
-	reader    *conn
-	gathering *group // that it is a member of; nil: it is the first of one
+	turn    baton // for the Update that runs
+	waiting atomic.Int32
+	reader  *conn
+
+	gate      sync.Mutex
+	gathering *group // that the Update that runs is a member of; nil: it is the first of one
 	before    *group // the last one that was shut
-	last      int64  // the last revision given out
 
 	mu      sync.Mutex
 	current *state
@@ -95,11 +98,12 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteStore, er
 	if err != nil {
 		return nil, cmp.Or(err, lock.Close())
 	}
-	s := &sqliteStore{
+	before := &group{rev: rev, done: make(chan struct{})}
+	close(before.done)
+	return &sqliteStore{
 		path: path, applied: o.Applied, lock: lock, writer: writer, memory: newMemory(rev), current: &state{rev: rev},
-		last: rev, writing: make(baton, 1), turn: make(baton, 1), closing: make(chan struct{}),
-	}
-	return s, nil
+		before: before, writing: make(baton, 1), turn: make(baton, 1), closing: make(chan struct{}),
+	}, nil
 }
 
 // openWriter opens the connection that writes, brings the file to the current schema, and returns the last revision.

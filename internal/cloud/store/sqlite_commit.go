@@ -12,7 +12,10 @@ type group struct {
 	rev     int64         // the last revision given out
 	base    *group        // the one before, which may not be committed yet; what it wrote is seen
 	all     *pending      // by members that succeeded
+	runs    chan struct{} // closed when the member that had its turn last has run
 	members int           // how many have run
+	limit   int           // how many are enough; 0: as many as come
+	full    chan struct{} // closed when that many have run
 	err     error         // why it was not committed
 	again   bool          // because the one before was not: what its members have read may not be true
 	done    chan struct{} // closed when the group is committed and applied, or has failed
@@ -37,39 +40,74 @@ type baton chan struct{}
 func (b baton) take() { b <- struct{}{} }
 func (b baton) give() { <-b }
 
-// open is the group of those who have their turn now; the first of them commits it.
+// open is the group of who has the turn; the first of a group commits it.
 func (s *sqliteStore) open() (g *group, first bool) {
-	if s.gathering != nil {
-		return s.gathering, false
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if first = s.gathering == nil; first {
+		s.gathering = &group{rev: s.before.rev, all: newPending(), full: make(chan struct{}), done: make(chan struct{})}
+		if s.before.underWay() {
+			s.gathering.base = s.before
+		}
 	}
-	g = &group{rev: s.last, all: newPending(), done: make(chan struct{})}
-	if s.before.underWay() {
-		g.base = s.before
-	}
-	s.gathering = g
-	return g, true
+	s.gathering.runs = make(chan struct{})
+	return s.gathering, first
 }
 
-// shut lets nobody else join the group that gathers.
-func (s *sqliteStore) shut() *group {
-	g := s.gathering
-	if g != nil {
-		s.gathering, s.before, s.last = nil, g, g.rev
+// ran notes that a member has run.
+func (s *sqliteStore) ran(g *group) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	g.members++
+	close(g.runs)
+	if g.limit > 0 && g.members == g.limit {
+		s.gathering, s.before = nil, g
+		close(g.full)
 	}
-	return g
 }
 
-// commit writes a group when the one before is written, with those who came meanwhile and those who wait then.
+// shut lets nobody else join a group, and waits for the member that runs. Others can run at once, in the next group: so one is
+// written while the next one gathers.
+func (s *sqliteStore) shut(g *group) {
+	s.gate.Lock()
+	if s.gathering == g {
+		s.gathering, s.before = nil, g
+	}
+	s.gate.Unlock()
+	<-g.runs
+}
+
+// commit writes a group: when the one before is written, with those who have run meanwhile, or at once, with those who wait
+// for their turn. Of many, half come along, so that the others run while these are written.
 func (s *sqliteStore) commit(g *group) {
-	s.writing.take()
-	defer s.writing.give()
-	if !g.underWay() {
-		return // who commits alone has written it
+	select {
+	case s.writing <- struct{}{}:
+		s.admit(g)
+	default:
+		s.writing.take()
 	}
-	s.turn.take()
-	s.shut()
-	s.turn.give()
-	s.finish(g)
+	defer s.writing.give()
+	if g.underWay() { // else who commits alone has written it
+		s.shut(g)
+		s.finish(g)
+	}
+}
+
+// crowd is of how many who wait only half come along.
+const crowd = 8
+
+// admit waits until those who wait have run, or enough of them.
+func (s *sqliteStore) admit(g *group) {
+	if waiting := int(s.waiting.Load()); waiting >= crowd {
+		s.gate.Lock()
+		g.limit = waiting / 2
+		s.gate.Unlock()
+	}
+	select {
+	case s.turn <- struct{}{}:
+		s.turn.give()
+	case <-g.full:
+	}
 }
 
 // finish commits the group, if there is something to commit, and tells its members.
@@ -100,8 +138,9 @@ func (s *sqliteStore) finish(g *group) {
 	}
 }
 
-// maxLog is how many pages of the log are moved into the file at once, about: 10 MB or so.
-const maxLog = 4000
+// maxLog is how many pages of the log are moved into the file at once, about: some 20 MB. The fewer times, the fewer of them are
+// versions of the same page.
+const maxLog = 16000
 
 // checkpoint moves the log into the file now and then. SQLite would do so in the commit, while the snapshot of the state
 // before it is in use, and would never come to the log's end.
@@ -140,7 +179,7 @@ func (s *sqliteStore) write(docs []Doc) (refs []string, err error) {
 // replace writes the new version of a document over the old one, which may be a tombstone. It returns what that referred to.
 func (s *sqliteStore) replace(d Doc) (refs []string, err error) {
 	old, known := s.memory.get(d.name(), d.Rev)
-	if !known {
+	if !known && !d.fresh {
 		if old, err = s.writer.one(stmtOld, d.name()); err != nil {
 			return nil, err
 		}
@@ -231,9 +270,13 @@ func (s *sqliteStore) alone(ctx context.Context, fn func(Tx) error) (*group, err
 	})
 }
 
-// flush commits the group that gathers, if there is one, for who has both batons.
+// flush commits the group that gathers, if there is one, for who has the baton of writing.
 func (s *sqliteStore) flush() {
-	if g := s.shut(); g != nil {
+	s.gate.Lock()
+	g := s.gathering
+	s.gate.Unlock()
+	if g != nil {
+		s.shut(g)
 		s.finish(g)
 	}
 }
@@ -243,6 +286,8 @@ func (s *sqliteStore) awaitTurn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -268,9 +313,10 @@ func (s *sqliteStore) member(ctx context.Context, g *group, fn func(Tx) error, t
 	succeeded := false
 	defer func() {
 		t.ended = true
-		if g.members++; !succeeded {
+		if !succeeded {
 			g.all.back(t.wrote)
 		}
+		s.ran(g)
 		then()
 	}()
 	if err = fn(t); err == nil {

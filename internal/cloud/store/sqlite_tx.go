@@ -122,6 +122,15 @@ func (t *tx) Put(d Doc) error {
 	return nil
 }
 
+func (t *tx) Add(d Doc) error {
+	if err := t.writable("add", d.name()); err != nil {
+		return err
+	}
+	_, known := t.over.get(d.name())
+	t.write(Doc{Kind: d.Kind, Key: d.Key, Refs: slices.Clone(d.Refs), Body: slices.Clone(d.Body), fresh: !known})
+	return nil
+}
+
 func (t *tx) Delete(kind, key string) error {
 	if err := t.writable("delete", name{kind, key}); err != nil {
 		return err

@@ -18,7 +18,8 @@ type Doc struct {
 	Refs      []string // what it points to: found again by Tx.Find
 	Body      []byte   // JSON, opaque to the store
 
-	memo *atomic.Pointer[any] // its parsed form; nil: it does not come from a store
+	fresh bool                 // it was added
+	memo  *atomic.Pointer[any] // its parsed form; nil: it does not come from a store
 }
 
 // Parsed is what parse makes of a document's body. It is remembered for as long as the store holds the document in memory:
@@ -60,6 +61,9 @@ type Tx interface {
 	Get(kind, key string) (Doc, error)
 	// Put writes a document, which needs a kind and a key; Rev and Deleted are ignored.
 	Put(Doc) error
+	// Add is Put of a document whose name none ever had, as those of a log: nobody looks for an older version. If there is
+	// one after all, the Update fails.
+	Add(Doc) error
 	// Delete removes a document; a missing one is no error.
 	Delete(kind, key string) error
 	// Scan yields documents of a kind whose key begins with prefix and is greater than after, in key order.

@@ -44,6 +44,8 @@ func (m model) Scan(kind, prefix, after string) iter.Seq2[store.Doc, error] {
 	})
 }
 
+func (m model) Add(d store.Doc) error { return m.Put(d) }
+
 func (m model) Find(ref string) iter.Seq2[store.Doc, error] {
 	return m.sorted(func(d store.Doc) bool { return slices.Contains(d.Refs, ref) })
 }

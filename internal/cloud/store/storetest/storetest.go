@@ -25,6 +25,7 @@ func Run(t *testing.T, open Open) {
 		run  func(*testing.T, Open)
 	}{
 		{"documents", testDocuments},
+		{"add", testAdd},
 		{"names", testNames},
 		{"copies", testCopies},
 		{"view", testView},
@@ -177,6 +178,33 @@ func testDocuments(t *testing.T, open Open) {
 	f.put(doc("a", "again"))
 	if got, err := f.get("k", "a"); err != nil || !same(got, doc("a", "again")) || got.Rev <= rev {
 		t.Fatalf("put again after deletion: %v, %v", got, err)
+	}
+}
+
+// What is added is there; a name that is taken is an error, and its document stays.
+func testAdd(t *testing.T, open Open) {
+	f := fresh(t, open)
+	f.update(func(tx store.Tx) error {
+		if err := tx.Add(doc("a", "1", "r")); err != nil {
+			return err
+		}
+		if d, err := tx.Get("k", "a"); err != nil || string(d.Body) != "1" {
+			t.Errorf("in its own transaction: %v, %v", d, err)
+		}
+		return tx.Put(doc("b", "1"))
+	})
+	if err := f.Update(t.Context(), func(tx store.Tx) error { return tx.Add(doc("b", "2")) }); err == nil {
+		t.Error("b was added again")
+	}
+	for _, key := range []string{"a", "b"} {
+		if d, err := f.get("k", key); err != nil || string(d.Body) != "1" {
+			t.Errorf("%s: %v, %v", key, d, err)
+		}
+	}
+	f.update(func(tx store.Tx) error { return tx.Put(doc("a", "2")) })
+	f.update(func(tx store.Tx) error { return tx.Delete("k", "a") })
+	if keys := f.scan("", ""); !slices.Equal(keys, []string{"b"}) {
+		t.Errorf("there is %q", keys)
 	}
 }
 
