@@ -97,28 +97,39 @@ func getter(b *testing.B, w *world, clients int, h http.Handler, path string) fu
 	}
 }
 
-// BenchmarkPutRatio writes resources; the raw store writes a document of the same size in a transaction of its own.
+// BenchmarkPutRatio writes resources. The raw store writes, in a transaction of its own, a document of the same size, or what a
+// write of a resource leaves in the store: the resource and its entry in the activity log.
 func BenchmarkPutRatio(b *testing.B) {
 	for _, clients := range []int{1, 32} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			w, group := benchWorld(b)
-			raw, err := store.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "raw.db"), store.Options{})
-			if err != nil {
-				b.Fatal(err)
+		for _, docs := range []int{1, 2} {
+			b.Run(fmt.Sprintf("clients=%d/documents=%d", clients, docs), func(b *testing.B) {
+				w, group := benchWorld(b)
+				var n atomic.Int64
+				compare(b, clients, 20*clients, putter(b, docs, group, &n), func(int64) { benchPut(b, w, group, n.Add(1)) })
+			})
+		}
+	}
+}
+
+// putter writes some documents to a store of its own.
+func putter(b *testing.B, docs int, group string, n *atomic.Int64) func(int64) {
+	raw, err := store.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "raw.db"), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { raw.Close() })
+	sizes := []int{1500, 2500}
+	return func(int64) {
+		key := fmt.Sprint(group, "/providers/microsoft.network/routetables/r", n.Add(1))
+		if err := raw.Update(context.Background(), func(tx store.Tx) error {
+			for _, size := range sizes[1:docs] {
+				if err := tx.Add(store.Doc{Kind: "activity", Key: key, Body: make([]byte, size)}); err != nil {
+					return err
+				}
 			}
-			b.Cleanup(func() { raw.Close() })
-			var n atomic.Int64
-			body := make([]byte, 1500)
-			compare(b, clients, 20*clients,
-				func(int64) {
-					key := fmt.Sprint(group, "/providers/microsoft.network/routetables/r", n.Add(1))
-					if err := raw.Update(context.Background(), func(tx store.Tx) error {
-						return tx.Put(store.Doc{Kind: "resource", Key: key, Refs: []string{"type", key}, Body: body})
-					}); err != nil {
-						b.Error(err)
-					}
-				},
-				func(int64) { benchPut(b, w, group, n.Add(1)) })
-		})
+			return tx.Put(store.Doc{Kind: "resource", Key: key, Refs: []string{"type", key}, Body: make([]byte, sizes[0])})
+		}); err != nil {
+			b.Error(err)
+		}
 	}
 }
