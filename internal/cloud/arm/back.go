@@ -119,18 +119,18 @@ func (c *Call) fillBack(t *Type, d Doc, own users) {
 	if len(t.Back) == 0 {
 		return
 	}
-	all := c.users(d, own)
+	id, err := azure.ParseID(Str(d, "id"))
+	if err != nil {
+		return
+	}
+	all := c.users(id, own)
 	for _, b := range t.Back {
 		b.fill(d, all)
 	}
 }
 
 // users are all who refer to a resource.
-func (c *Call) users(d Doc, own users) []azure.ID {
-	id, err := azure.ParseID(Str(d, "id"))
-	if err != nil {
-		return nil
-	}
+func (c *Call) users(id azure.ID, own users) []azure.ID {
 	all := slices.Clone(own[id.Key()])
 	for user, err := range c.Users(id) {
 		if err == nil {

@@ -287,7 +287,7 @@ func outside(d Doc) Doc {
 // plain reports whether a client sees the document as it is stored.
 func (c *Call) plain(d *stored) bool {
 	t := c.Type
-	return t.Get == nil && !t.SystemData && t.View == nil && !t.childComputes() && (len(t.Back) == 0 || len(c.users(d.Doc, d.own())) == 0)
+	return t.Get == nil && !t.SystemData && t.View == nil && !t.childComputes() && (len(t.Back) == 0 || len(c.users(c.ID, d.own())) == 0)
 }
 
 // view is a document as a client sees it.
