@@ -36,7 +36,7 @@ func (c *Call) put() (answer, *azure.Error) {
 }
 
 func (c *Call) authorizeWrite() *azure.Error {
-	if c.Type.AnyoneCreates && c.Method == http.MethodPut {
+	if c.Type.AnyoneCreates && (c.Method == http.MethodPut || c.Type.Get != nil) { // a PATCH creates nothing that is stored
 		if doc, err := c.look(c.ID); err != nil || doc == nil {
 			return Fault(err)
 		}
