@@ -266,7 +266,11 @@ func (a *ARM) respond(w http.ResponseWriter, req *Request, ans answer) {
 		h[k] = v
 	}
 	// Names as they go out: Set would make them so anew for every answer.
-	set := func(name, value string) { h[name] = []string{value} }
+	values := make([]string, 0, 12)
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
 	set("X-Ms-Request-Id", req.RequestID)
 	set("X-Ms-Correlation-Request-Id", req.Correlation)
 	set("X-Ms-Routing-Request-Id", "LOCAL:"+a.cfg.Now().UTC().Format("20060102T150405Z")+":"+req.Correlation)

@@ -2,7 +2,6 @@ package entra
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -20,7 +19,7 @@ import (
 
 const (
 	maxToken    = 16 << 10 // bytes of a token that is looked at
-	maxVerdicts = 4096     // tokens a generation of verdicts remembers
+	maxVerdicts = 1024     // tokens a generation of verdicts remembers
 )
 
 // fault is why a token does not let its bearer in.
@@ -196,8 +195,7 @@ type opened struct {
 
 // open checks a token's signature once: an RS256 check costs as much as the rest of a request.
 func (s *Service) open(token string) *opened {
-	hash := sha256.Sum256([]byte(token))
-	if v := s.verdicts.get(hash); v != nil {
+	if v := s.verdicts.get(token); v != nil {
 		return v
 	}
 	payload, err := s.unwrap(token)
@@ -208,7 +206,7 @@ func (s *Service) open(token string) *opened {
 	if err != nil {
 		return nil
 	}
-	s.verdicts.put(hash, v)
+	s.verdicts.put(token, v)
 	return v
 }
 
@@ -232,34 +230,34 @@ func decodeToken(payload []byte) (*opened, error) {
 	return &v, nil
 }
 
-// verdicts remembers tokens with a good signature by their hash, two generations of them: when the young one is full
+// verdicts remembers tokens with a good signature, two generations of them: when the young one is full
 // it replaces the old one. Bad tokens are not remembered, so nobody can push the good ones out with them.
 type verdicts struct {
 	mu         sync.Mutex
-	young, old map[[sha256.Size]byte]*opened
+	young, old map[string]*opened
 }
 
-func (c *verdicts) get(hash [sha256.Size]byte) *opened {
+func (c *verdicts) get(token string) *opened {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.young[hash]
+	v := c.young[token]
 	if v == nil {
-		if v = c.old[hash]; v != nil {
-			c.add(hash, v)
+		if v = c.old[token]; v != nil {
+			c.add(token, v)
 		}
 	}
 	return v
 }
 
-func (c *verdicts) put(hash [sha256.Size]byte, v *opened) {
+func (c *verdicts) put(token string, v *opened) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(hash, v)
+	c.add(token, v)
 }
 
-func (c *verdicts) add(hash [sha256.Size]byte, v *opened) {
+func (c *verdicts) add(token string, v *opened) {
 	if c.young == nil || len(c.young) >= maxVerdicts {
-		c.young, c.old = make(map[[sha256.Size]byte]*opened), c.young
+		c.young, c.old = make(map[string]*opened), c.young
 	}
-	c.young[hash] = v
+	c.young[token] = v
 }

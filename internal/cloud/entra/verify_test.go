@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -299,19 +300,19 @@ func TestActiveSaysWhatTheStoreSays(t *testing.T) {
 
 func TestVerdictsAreBounded(t *testing.T) {
 	var c verdicts
-	hash := func(i int) (h [sha256.Size]byte) { h[0], h[1], h[2] = byte(i), byte(i>>8), 1; return h }
+	token := func(i int) string { return "token " + strconv.Itoa(i) }
 	used := &opened{}
-	c.put([sha256.Size]byte{}, used)
+	c.put("", used)
 	for i := range 3 * maxVerdicts {
-		c.put(hash(i), &opened{})
-		if c.get([sha256.Size]byte{}) != used {
+		c.put(token(i), &opened{})
+		if c.get("") != used {
 			t.Fatalf("a verdict in use was forgotten after %d others", i+1)
 		}
 		if n := len(c.young) + len(c.old); n > 2*maxVerdicts {
 			t.Fatalf("%d verdicts are kept", n)
 		}
 	}
-	if c.get(hash(0)) != nil || c.get(hash(3*maxVerdicts-1)) == nil {
+	if c.get(token(0)) != nil || c.get(token(3*maxVerdicts-1)) == nil {
 		t.Error("the oldest is kept, or the newest forgotten")
 	}
 }
