@@ -152,7 +152,9 @@ func (s *sqliteStore) checkpoint(docs []Doc) {
 		return
 	}
 	s.log = 0
-	_ = s.writer.exec(stmtCheckpoint) // what could not be moved stays in the log
+	if whole, err := s.writer.checkpoint(); err != nil || !whole {
+		s.log = maxLog * 3 / 4 // a View needs what is in the file: again, before long
+	}
 }
 
 // write commits documents. It returns the references of their old and new versions.

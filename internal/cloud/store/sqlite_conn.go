@@ -22,7 +22,6 @@ const (
 	stmtCommit
 	stmtRollback
 	stmtPin
-	stmtCheckpoint
 	stmtGet
 	stmtScan
 	stmtFind
@@ -41,7 +40,6 @@ var statements = [stmtCount]string{
 	stmtBeginWrite: "BEGIN IMMEDIATE",
 	stmtCommit:     "COMMIT",
 	stmtRollback:   "ROLLBACK",
-	stmtCheckpoint: "PRAGMA wal_checkpoint(PASSIVE)",
 	stmtPin:        "SELECT rev FROM doc WHERE rev = ?",
 	stmtGet:        "SELECT rev, deleted, kind, key, refs, body FROM doc WHERE deleted IN (0, 1) AND kind = ? AND key = ?",
 	stmtScan: `SELECT rev, deleted, kind, key, refs, body FROM doc
@@ -103,6 +101,21 @@ func value[T int64 | string](c *conn, sql string) (v T, err error) {
 		return v, fmt.Errorf("%w: %s is %T", ErrCorrupt, sql, row[0])
 	}
 	return v, nil
+}
+
+// checkpoint moves the log into the file, as far as no reader needs what is there. Where all of it was moved, the next write
+// begins the log anew.
+func (c *conn) checkpoint() (whole bool, err error) {
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)", nil)
+	if err != nil {
+		return false, storeError(err)
+	}
+	defer rows.Close()
+	row := make([]driver.Value, 3) // busy, pages in the log, pages moved (https://sqlite.org/pragma.html#pragma_wal_checkpoint)
+	if err := rows.Next(row); err != nil {
+		return false, storeError(err)
+	}
+	return row[1] == row[2], nil
 }
 
 func (c *conn) prepared(id stmt) (driver.Stmt, error) {

@@ -283,6 +283,45 @@ func TestPageBytes(t *testing.T) {
 	}
 }
 
+// The log is begun anew when no View needs what was before it.
+func TestCheckpoint(t *testing.T) {
+	s := openFault(t)
+	write := func(pages int) {
+		t.Helper()
+		err := s.Update(t.Context(), func(tx Tx) error {
+			for i := range pages / 4 {
+				if err := tx.Put(Doc{Kind: "k", Key: fmt.Sprint(i), Refs: []string{"r"}, Body: []byte("{}")}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(4)
+	err := s.View(t.Context(), func(tx Tx) error {
+		for range tx.Scan("k", "", "") { // it has its snapshot now
+		}
+		write(maxLog)
+		if whole, err := s.writer.checkpoint(); whole || err != nil {
+			t.Errorf("the log was moved away under a View: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(maxLog / 4)
+	if s.log != 0 {
+		t.Errorf("%d pages are said to be left", s.log)
+	}
+	if whole, err := s.writer.checkpoint(); !whole || err != nil {
+		t.Errorf("something is left: %v", err)
+	}
+}
+
 // Another program, such as a SQLite shell, may hold the write lock.
 func TestBusy(t *testing.T) {
 	s := openFault(t)
