@@ -129,7 +129,7 @@ func shortID(typ string, names []string) string {
 // findSubscription checks that the subscription of an id exists.
 func (c *Call) findSubscription() *azure.Error {
 	sub := c.ID.Subscription()
-	if sub == "" || len(c.Policy().ManagementGroups(azure.SubscriptionID(sub))) > 0 { // it is under one, and never goes
+	if sub == "" || len(c.Policy().ManagementGroups(c.ID)) > 0 { // it is under one, and never goes
 		return nil
 	}
 	return c.find(azure.SubscriptionID(sub), azure.SubscriptionNotFound.Format(azure.Fields{"subscription": sub}))

@@ -16,7 +16,10 @@ const (
 
 // route finds the type and the id that a path is about.
 func (a *ARM) route(req *Request) *azure.Error {
-	id, err := azure.ParseID(longForm(req.Path))
+	id, err := azure.ParseID(req.Path)
+	if err == nil && strings.Contains(id.Key(), "/deployments") {
+		id, err = azure.ParseID(longForm(req.Path))
+	}
 	if err != nil {
 		return azure.InvalidNameSegments.Format(azure.Fields{"name": req.Path})
 	}
@@ -51,9 +54,6 @@ func (a *ARM) route(req *Request) *azure.Error {
 var shortDeployment = regexp.MustCompile(`(?i)^(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/deployments(/|$)`)
 
 func longForm(path string) string {
-	if !strings.Contains(strings.ToLower(path), "/deployments") { // a regular expression takes longer to say so
-		return path
-	}
 	return shortDeployment.ReplaceAllString(path, "$1/providers/Microsoft.Resources/deployments$2")
 }
 
