@@ -161,7 +161,12 @@ func (w *whims) refuse() *azure.Error {
 // (Microsoft Learn: understand how Azure Resource Manager throttles requests, 2024).
 type meter struct {
 	mu      sync.Mutex
-	buckets map[string]*bucket
+	buckets map[bucketKey]*bucket
+}
+
+type bucketKey struct {
+	kind, subscription string
+	caller             azure.PrincipalID
 }
 
 type bucket struct {
@@ -194,7 +199,7 @@ func (m *meter) count(req *Request, now time.Time, enforce bool) *azure.Error {
 	limit := limits[kind]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := kind + " " + sub + " " + req.Caller.ID.String()
+	key := bucketKey{kind, sub, req.Caller.ID}
 	b := m.buckets[key]
 	if b == nil {
 		if len(m.buckets) >= maxBuckets {

@@ -54,7 +54,7 @@ func New(ctx context.Context, cfg Config) (*ARM, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ARM{cfg: cfg, reg: reg, meter: meter{buckets: map[string]*bucket{}}, whims: newWhims(cfg.Behaviour.Strict)}
+	a := &ARM{cfg: cfg, reg: reg, meter: meter{buckets: map[bucketKey]*bucket{}}, whims: newWhims(cfg.Behaviour.Strict)}
 	a.work = newRunner(a)
 	return a, a.work.start(ctx)
 }
@@ -120,6 +120,9 @@ func query(r *Request, name string) string {
 }
 
 func orNew(id string) string {
+	if id == "" {
+		return azure.NewGUID().String()
+	}
 	if _, err := azure.ParseGUID(id); err != nil {
 		return azure.NewGUID().String()
 	}

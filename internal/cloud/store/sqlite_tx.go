@@ -167,16 +167,16 @@ func (t *tx) write(d Doc) {
 
 // question is what a loop asks for.
 type question struct {
-	what    string
-	page    func(last Doc, size int) (page []Doc, more bool, err error) // of what is committed, after the last
-	pending func(*pending, func(name))                                  // names what may be meant of what is pending
-	means   func(Doc) bool
+	what, of string                                                      // for an error
+	page     func(last Doc, size int) (page []Doc, more bool, err error) // of what is committed, after the last
+	pending  func(*pending, func(name))                                  // names what may be meant of what is pending
+	means    func(Doc) bool
 }
 
 func (t *tx) Scan(kind, prefix, after string) iter.Seq2[Doc, error] {
 	below := successor(prefix)
 	return t.loop(question{
-		what: "scan " + kind,
+		what: "scan", of: kind,
 		page: func(last Doc, size int) ([]Doc, bool, error) {
 			// A string followed by a zero byte is the first that is greater.
 			return t.page(size, stmtScan, kind, max(prefix, after+"\x00", last.Key+"\x00"), below)
@@ -198,12 +198,24 @@ func successor(prefix string) any {
 }
 
 func (t *tx) Find(ref string) iter.Seq2[Doc, error] {
+	if t.over == nil && t.err == nil {
+		if docs, ok := t.s.memory.find(ref, t.at()); ok && len(docs) == 0 {
+			return t.nothing // what most ask who ask often
+		}
+	}
 	return t.loop(question{
-		what:    fmt.Sprintf("find %q", ref),
+		what: "find", of: ref,
 		page:    func(last Doc, size int) ([]Doc, bool, error) { return t.find(ref, last, size) },
 		pending: withRef(ref),
 		means:   func(d Doc) bool { return slices.Contains(d.Refs, ref) },
 	})
+}
+
+// nothing is a loop over no documents.
+func (t *tx) nothing(yield func(Doc, error) bool) {
+	if err := cmp.Or(t.usable(), t.ctx.Err()); err != nil {
+		yield(Doc{}, err)
+	}
 }
 
 // find is a page of the documents that have a reference. Short answers are remembered.
@@ -281,7 +293,7 @@ func (t *tx) answer(q question, last Doc, size int) (page []Doc, end Doc, more b
 		return nil, end, false, err
 	}
 	if page, more, err = q.page(last, size); err != nil {
-		return nil, end, false, t.fail(q.what, err)
+		return nil, end, false, t.fail(fmt.Sprintf("%s %q", q.what, q.of), err)
 	}
 	if more {
 		end = page[len(page)-1]
