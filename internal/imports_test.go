@@ -45,13 +45,14 @@ var rules = map[string]rule{
 
 	"internal/filelock": {why: "that one process at a time has something is the same for a data folder and for a watcher's state"},
 
-	"internal/cloud/store": {packages: "internal/filelock", modules: "modernc.org/sqlite",
+	"internal/cloud/recent": {why: "what was used of late is the same for documents and for tokens"},
+	"internal/cloud/store": {packages: "internal/filelock internal/cloud/recent", modules: "modernc.org/sqlite",
 		why: "documents in transactions: it knows no Azure, so that another backend replaces this package alone; the driver needs no cgo"},
 	"internal/cloud/store/storetest": {packages: "internal/cloud/store",
 		why: "the contract knows the interface, not a backend"},
 	"internal/cloud/directory": {packages: "internal/azure internal/cloud/store",
 		why: "who exists is stored; what they may do is decided elsewhere"},
-	"internal/cloud/entra": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory", modules: "github.com/go-jose/go-jose/v4",
+	"internal/cloud/entra": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory internal/cloud/recent", modules: "github.com/go-jose/go-jose/v4",
 		why: "tokens and Graph stand on the directory and know no resources; signatures are a library's work"},
 	"internal/cloud/arm": {packages: "internal/azure internal/rbac internal/cloud/store internal/cloud/directory",
 		why: "the front door knows no resource type: types come to it as data"},

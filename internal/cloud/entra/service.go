@@ -40,7 +40,7 @@ type Service struct {
 	made     chan struct{} // closed when key, or why there is none, is there
 	key      *key
 	failed   error
-	verdicts verdicts
+	verdicts *verdicts
 }
 
 // Open reads the signing key. At the first start it is made meanwhile: that takes longer than all the rest of a start, and
@@ -52,7 +52,7 @@ func Open(c Config) (*Service, error) {
 	if c.Clients == nil {
 		c.Clients = c.Now
 	}
-	s := &Service{Config: c, made: make(chan struct{})}
+	s := &Service{Config: c, made: make(chan struct{}), verdicts: newVerdicts()}
 	if _, err := os.Stat(filepath.Join(c.Dir, keyFile)); errors.Is(err, fs.ErrNotExist) {
 		go s.openKey()
 		return s, nil

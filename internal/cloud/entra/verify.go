@@ -14,12 +14,13 @@ import (
 
 	"aksid/internal/azure"
 	"aksid/internal/cloud/directory"
+	"aksid/internal/cloud/recent"
 	"aksid/internal/cloud/store"
 )
 
 const (
 	maxToken    = 16 << 10 // bytes of a token that is looked at
-	maxVerdicts = 1024     // tokens a generation of verdicts remembers
+	maxVerdicts = 1024     // tokens a half of the verdicts remembers
 )
 
 // fault is why a token does not let its bearer in.
@@ -230,34 +231,24 @@ func decodeToken(payload []byte) (*opened, error) {
 	return &v, nil
 }
 
-// verdicts remembers tokens with a good signature, two generations of them: when the young one is full
-// it replaces the old one. Bad tokens are not remembered, so nobody can push the good ones out with them.
+// verdicts remembers tokens with a good signature. Bad tokens are not remembered, so nobody can push the good ones out with
+// them.
 type verdicts struct {
-	mu         sync.Mutex
-	young, old map[string]*opened
+	mu     sync.Mutex
+	tokens *recent.Map[string, *opened]
 }
+
+func newVerdicts() *verdicts { return &verdicts{tokens: recent.New[string, *opened](maxVerdicts)} }
 
 func (c *verdicts) get(token string) *opened {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.young[token]
-	if v == nil {
-		if v = c.old[token]; v != nil {
-			c.add(token, v)
-		}
-	}
+	v, _ := c.tokens.Get(token)
 	return v
 }
 
 func (c *verdicts) put(token string, v *opened) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(token, v)
-}
-
-func (c *verdicts) add(token string, v *opened) {
-	if c.young == nil || len(c.young) >= maxVerdicts {
-		c.young, c.old = make(map[string]*opened), c.young
-	}
-	c.young[token] = v
+	c.tokens.Put(token, v, 1)
 }

@@ -299,7 +299,7 @@ func TestActiveSaysWhatTheStoreSays(t *testing.T) {
 }
 
 func TestVerdictsAreBounded(t *testing.T) {
-	var c verdicts
+	c := newVerdicts()
 	token := func(i int) string { return "token " + strconv.Itoa(i) }
 	used := &opened{}
 	c.put("", used)
@@ -308,7 +308,7 @@ func TestVerdictsAreBounded(t *testing.T) {
 		if c.get("") != used {
 			t.Fatalf("a verdict in use was forgotten after %d others", i+1)
 		}
-		if n := len(c.young) + len(c.old); n > 2*maxVerdicts {
+		if n := c.tokens.Len(); n > 2*maxVerdicts {
 			t.Fatalf("%d verdicts are kept", n)
 		}
 	}

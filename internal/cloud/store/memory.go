@@ -1,13 +1,17 @@
 package store
 
-import "sync"
+import (
+	"sync"
+
+	"aksid/internal/cloud/recent"
+)
 
 // memory keeps documents that were asked for of late, and who refers to what, as of the last commit.
 type memory struct {
 	mu    sync.Mutex
 	rev   int64 // of the last commit that it knows
-	docs  recent[name, held]
-	finds recent[string, found]
+	docs  *recent.Map[name, held]
+	finds *recent.Map[string, found]
 }
 
 // name is what a document is known by.
@@ -31,7 +35,7 @@ type found struct {
 const maxMemory = 4 << 20
 
 func newMemory(rev int64) *memory {
-	return &memory{rev: rev, docs: newRecent[name, held](maxMemory), finds: newRecent[string, found](maxMemory)}
+	return &memory{rev: rev, docs: recent.New[name, held](maxMemory), finds: recent.New[string, found](maxMemory)}
 }
 
 func (m *memory) revision() int64 {
@@ -44,7 +48,7 @@ func (m *memory) revision() int64 {
 func (m *memory) get(n name, at int64) (d Doc, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h, ok := m.docs.get(n)
+	h, ok := m.docs.Get(n)
 	return h.Doc, ok && h.since <= at
 }
 
@@ -52,7 +56,7 @@ func (m *memory) get(n name, at int64) (d Doc, ok bool) {
 func (m *memory) find(ref string, at int64) (docs []Doc, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f, ok := m.finds.get(ref)
+	f, ok := m.finds.Get(ref)
 	return f.docs, ok && f.since <= at
 }
 
@@ -68,14 +72,14 @@ func (m *memory) keep(n name, d Doc, at int64) Doc {
 
 // hold is the one copy of a version of a document, whose parsed form everybody shares.
 func (m *memory) hold(n name, d Doc) Doc {
-	if h, ok := m.docs.get(n); ok && h.Rev == d.Rev {
+	if h, ok := m.docs.Get(n); ok && h.Rev == d.Rev {
 		return h.Doc
 	}
 	since := d.Rev
 	if since == 0 {
 		since = m.rev
 	}
-	m.docs.put(n, held{d, since}, len(n.key)+len(d.Body))
+	m.docs.Put(n, held{d, since}, len(n.key)+len(d.Body))
 	return d
 }
 
@@ -91,7 +95,7 @@ func (m *memory) keepFound(ref string, docs []Doc, at int64) {
 		docs[i] = m.hold(d.name(), d)
 		size += len(d.Body)
 	}
-	m.finds.put(ref, found{docs, at}, size)
+	m.finds.Put(ref, found{docs, at}, size)
 }
 
 // commit takes over what a commit changed; refs are those that came, went, or whose documents changed.
@@ -100,52 +104,11 @@ func (m *memory) commit(rev int64, docs []Doc, refs []string) {
 	defer m.mu.Unlock()
 	m.rev = rev
 	for _, d := range docs {
-		if _, asked := m.docs.get(d.name()); asked {
-			m.docs.put(d.name(), held{d, d.Rev}, len(d.Key)+len(d.Body))
+		if _, asked := m.docs.Get(d.name()); asked {
+			m.docs.Put(d.name(), held{d, d.Rev}, len(d.Key)+len(d.Body))
 		}
 	}
 	for _, ref := range refs {
-		m.finds.drop(ref)
+		m.finds.Drop(ref)
 	}
-}
-
-// recent is a map that forgets what was not used of late: what is used moves to the young half, and when that is full, it
-// becomes the old half, whose place it takes.
-type recent[K comparable, V any] struct {
-	young, old map[K]sized[V]
-	size, max  int // of the young half
-}
-
-type sized[V any] struct {
-	v    V
-	size int
-}
-
-func newRecent[K comparable, V any](limit int) recent[K, V] {
-	return recent[K, V]{young: map[K]sized[V]{}, max: limit}
-}
-
-func (r *recent[K, V]) get(k K) (v V, ok bool) {
-	if e, ok := r.young[k]; ok {
-		return e.v, true
-	}
-	e, ok := r.old[k]
-	if ok {
-		r.put(k, e.v, e.size)
-	}
-	return e.v, ok
-}
-
-func (r *recent[K, V]) put(k K, v V, size int) {
-	r.size += size - r.young[k].size
-	r.young[k] = sized[V]{v, size}
-	if r.size > r.max {
-		r.young, r.old, r.size = map[K]sized[V]{}, r.young, 0
-	}
-}
-
-func (r *recent[K, V]) drop(k K) {
-	r.size -= r.young[k].size
-	delete(r.young, k)
-	delete(r.old, k)
 }
