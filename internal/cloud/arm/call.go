@@ -274,8 +274,8 @@ func (c *Call) spelled(action azure.Action) string {
 
 // Load reads any resource's document, wherever it is stored; nil where there is none. It asks no permission.
 func (c *Call) Load(id azure.ID) (Doc, error) {
-	doc, err := c.look(id)
-	return private(doc), err
+	s, err := c.recall(id)
+	return s.copy(), err
 }
 
 // look is Load for those who do not change the document: it is shared.
@@ -420,6 +420,14 @@ type stored struct {
 	json func() []byte // what a client sees of it where nothing is computed
 }
 
+// copy is the document for those who change it; nil where there is none.
+func (s *stored) copy() Doc {
+	if s == nil || s.Doc == nil {
+		return nil
+	}
+	return Clone(s.Doc)
+}
+
 func parseStored(body []byte) (*stored, error) {
 	d, err := decode(body)
 	if err != nil {
@@ -438,14 +446,6 @@ func remember(d Doc) *stored {
 
 // shared is a document's body, parsed once.
 func shared(d store.Doc) (*stored, error) { return store.Parsed(d, parseStored) }
-
-// private is a copy of a shared document; nil stays nil.
-func private(d Doc) Doc {
-	if d == nil {
-		return nil
-	}
-	return Clone(d)
-}
 
 func decode(body []byte) (Doc, error) {
 	var d Doc

@@ -69,7 +69,7 @@ func (c *Call) read() (Doc, *azure.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return private(doc.Doc), nil
+	return doc.copy(), nil
 }
 
 // peek is read for those who do not change the document: it is shared.

@@ -69,10 +69,7 @@ func (c *Call) findAround() *azure.Error {
 	if err != nil {
 		return Fault(err)
 	}
-	if c.Old = nil; old != nil {
-		c.Old = Clone(old.Doc)
-	}
-	if c.Old == nil && c.Method == http.MethodPatch && c.Type.Get == nil {
+	if c.Old = old.copy(); c.Old == nil && c.Method == http.MethodPatch && c.Type.Get == nil {
 		return c.notFound()
 	}
 	return c.idle()

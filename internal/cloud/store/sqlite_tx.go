@@ -114,20 +114,18 @@ func (c *conn) one(id stmt, n name) (d Doc, err error) {
 	return d, cmp.Or(err, bad)
 }
 
-func (t *tx) Put(d Doc) error {
-	if err := t.writable("put", d.name()); err != nil {
-		return err
-	}
-	t.write(Doc{Kind: d.Kind, Key: d.Key, Refs: slices.Clone(d.Refs), Body: slices.Clone(d.Body)})
-	return nil
-}
+func (t *tx) Put(d Doc) error { return t.put("put", d, false) }
 
 func (t *tx) Add(d Doc) error {
-	if err := t.writable("add", d.name()); err != nil {
+	_, known := t.over.get(d.name())
+	return t.put("add", d, !known)
+}
+
+func (t *tx) put(verb string, d Doc, fresh bool) error {
+	if err := t.writable(verb, d.name()); err != nil {
 		return err
 	}
-	_, known := t.over.get(d.name())
-	t.write(Doc{Kind: d.Kind, Key: d.Key, Refs: slices.Clone(d.Refs), Body: slices.Clone(d.Body), fresh: !known})
+	t.write(Doc{Kind: d.Kind, Key: d.Key, Refs: slices.Clone(d.Refs), Body: slices.Clone(d.Body), fresh: fresh})
 	return nil
 }
 
