@@ -125,21 +125,11 @@ func (w *walk) history(ctx context.Context, sub string) {
 	w.once("activity "+scope.Key(), func() {
 		what := "the activity log of subscription " + w.subscriptionLabel(sub)
 		w.say("reading %s", what)
-		from, providers := w.History.start(), w.History.Providers
-		if len(providers) == 0 {
-			providers = []string{""}
+		from, err := w.readLog(ctx, sub)
+		if err != nil {
+			w.unreadable(ctx, what, activityRight, scope, err)
+			return
 		}
-		for _, provider := range providers {
-			entries, err := w.client.activity(ctx, sub, from, time.Time{}, provider)
-			if err != nil {
-				w.unreadable(ctx, what, activityRight, scope, err)
-				return
-			}
-			for _, doc := range entries {
-				w.addEvent(doc)
-			}
-		}
-		w.noteLogged(strings.ToLower(sub), from)
 		if from.After(w.History.Since) {
 			w.incomplete(Incomplete{What: what + " before " + from.UTC().Format(time.DateOnly), Why: "Azure keeps it for 90 days", Scope: scope})
 		}
@@ -165,6 +155,15 @@ func (w *walk) upperHistory(ctx context.Context) {
 
 func (w *walk) upperLog(ctx context.Context, log string) {
 	w.say("reading %s", w.estate.LogName(log))
+	if _, err := w.readLog(ctx, log); err != nil {
+		w.mu.Lock()
+		w.estate.Unlogged = append(w.estate.Unlogged, Incomplete{What: w.estate.LogName(log), Why: why(err), Right: activityRight + " on " + LogScope(log).String(), Scope: LogScope(log)})
+		w.mu.Unlock()
+	}
+}
+
+// readLog reads the events of a log, and says since when it has them.
+func (w *walk) readLog(ctx context.Context, log string) (from time.Time, err error) {
 	from, providers := w.History.start(), w.History.Providers
 	if len(providers) == 0 {
 		providers = []string{""}
@@ -172,16 +171,14 @@ func (w *walk) upperLog(ctx context.Context, log string) {
 	for _, provider := range providers {
 		entries, err := w.client.activity(ctx, log, from, time.Time{}, provider)
 		if err != nil {
-			w.mu.Lock()
-			w.estate.Unlogged = append(w.estate.Unlogged, Incomplete{What: w.estate.LogName(log), Why: why(err), Right: activityRight + " on " + LogScope(log).String(), Scope: LogScope(log)})
-			w.mu.Unlock()
-			return
+			return from, err
 		}
 		for _, doc := range entries {
 			w.addEvent(doc)
 		}
 	}
-	w.noteLogged(log, from)
+	w.noteLogged(strings.ToLower(log), from)
+	return from, nil
 }
 
 // noteLogged notes since when a log is known.

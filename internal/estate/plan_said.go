@@ -161,21 +161,26 @@ func openAt(unknown map[string]any, path string) bool {
 }
 
 func holdsTrue(v any) bool {
+	return holds(v, func(leaf any) bool { yes, _ := leaf.(bool); return yes })
+}
+
+// holds reports whether a value is, or has in it, a leaf that is meant.
+func holds(v any, means func(leaf any) bool) bool {
 	switch v := v.(type) {
-	case bool:
-		return v
 	case []any:
 		for _, x := range v {
-			if holdsTrue(x) {
+			if holds(x, means) {
 				return true
 			}
 		}
 	case map[string]any:
 		for _, x := range v {
-			if holdsTrue(x) {
+			if holds(x, means) {
 				return true
 			}
 		}
+	default:
+		return means(v)
 	}
 	return false
 }

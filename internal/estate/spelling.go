@@ -177,21 +177,8 @@ func lowered(v any) any {
 // cutOff reports whether ConvertTo-Json has put the names of types in the place of objects: it does so below its -Depth, which is 2
 // where nobody says otherwise.
 func cutOff(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return strings.HasPrefix(v, "Microsoft.Azure.") && strings.Contains(v, ".Models.") || strings.HasPrefix(v, "System.Collections.") || strings.HasPrefix(v, "@{")
-	case []any:
-		for _, x := range v {
-			if cutOff(x) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, x := range v {
-			if cutOff(x) {
-				return true
-			}
-		}
-	}
-	return false
+	return holds(v, func(leaf any) bool {
+		s, _ := leaf.(string)
+		return strings.HasPrefix(s, "Microsoft.Azure.") && strings.Contains(s, ".Models.") || strings.HasPrefix(s, "System.Collections.") || strings.HasPrefix(s, "@{")
+	})
 }
